@@ -1,0 +1,1 @@
+"""The hot path: watch Jobs, admit them, cancel them."""

@@ -1,0 +1,1 @@
+"""Talking to an API server: one thin client for all that is not kopf's."""
