@@ -1,0 +1,149 @@
+"""Owns the processes of a control plane, so that none of them can outlive whoever asked for it.
+
+This file is run as a program of its own, one per control plane, and speaks JSON lines over its stdin and stdout.
+It exists because the obvious alternative, starting the processes from the test itself, leaks: a killed pytest leaves
+etcd and the API server behind, and ``PR_SET_PDEATHSIG`` set from there fires when the *thread* that forked ends, not
+the process. Here there is one thread only, which settles both:
+
+* the owner dies, however it dies: stdin reaches its end (or our parent changes), and we kill all children and leave;
+* we die, however we die: ``PR_SET_PDEATHSIG`` makes the kernel kill all children.
+
+It must stay importable by a bare interpreter (``python -I -S``): standard library only, nothing of this package.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 1.0
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """Return what a child runs before exec so that it dies with this process; nothing outside Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(1)
+
+    return before_exec
+
+
+class Children:
+    """The processes, by name, in the order in which they were started."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._before_exec = die_with_parent()
+
+    def start(self, name: str, argv: list[str], log: str, env: dict[str, str]) -> int:
+        """Start one, appending its output to a log file; return its pid."""
+        with open(log, "ab") as output:
+            child = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **env},
+                preexec_fn=self._before_exec,
+            )
+        self._running[name] = child
+        return child.pid
+
+    def stop(self, name: str, seconds: float) -> int | None:
+        """Ask one to stop, kill it after a while; return its exit code, or None when there is none of that name."""
+        child = self._running.pop(name, None)
+        if child is None:
+            return None
+        child.terminate()
+        try:
+            return child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return child.wait()
+
+    def exits(self) -> dict[str, int | None]:
+        """Return the exit code of each, None while it runs."""
+        return {name: child.poll() for name, child in self._running.items()}
+
+    def kill_all(self) -> None:
+        """Kill all at once: what they hold is thrown away, so there is nothing to save gracefully."""
+        for child in self._running.values():
+            child.kill()
+        for child in self._running.values():
+            child.wait()
+        self._running.clear()
+
+
+def answer(children: Children, request: dict[str, Any]) -> dict[str, Any]:
+    """Carry out one request."""
+    match request["op"]:
+        case "start":
+            return {"pid": children.start(request["name"], request["argv"], request["log"], request["env"])}
+        case "stop":
+            return {"code": children.stop(request["name"], request["seconds"])}
+        case "exits":
+            return {"exits": children.exits()}
+        case unknown:
+            return {"error": f"unknown operation {unknown!r}"}
+
+
+def serve(children: Children) -> None:
+    """Answer requests until nobody is left to send one."""
+    owner = os.getppid()
+    pending = b""
+    while os.getppid() == owner:
+        readable, _, _ = select.select([0], [], [], POLL_SECONDS)
+        if not readable:
+            continue
+        received = os.read(0, 65536)
+        if not received:
+            return
+        *lines, pending = (pending + received).split(b"\n")
+        for line in lines:
+            try:
+                reply = answer(children, json.loads(line))
+            except OSError as error:
+                reply = {"error": str(error)}
+            os.write(1, json.dumps(reply).encode() + b"\n")
+
+
+def remove(folder: str) -> None:
+    """Remove a folder that dying processes may still be writing to."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        time.sleep(0.05)
+
+
+def main() -> None:
+    """Serve; then kill what runs and remove the folders named on the command line."""
+    children = Children()
+    try:
+        serve(children)
+    except BrokenPipeError:
+        pass  # the owner died while we answered
+    finally:
+        children.kill_all()
+        for folder in sys.argv[1:]:
+            remove(folder)
+
+
+if __name__ == "__main__":
+    main()
