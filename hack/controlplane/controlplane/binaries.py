@@ -1,9 +1,9 @@
 """The programs a control plane needs: which there are, where they are, and building them once.
 
-They come from the Go module beside this package, whose go.mod pins every one of them as a ``tool``. They are kept
-outside the clone, in a folder named after everything that decides what they are, so a changed pin is another folder
-and nothing is ever out of date. A program appears under its name only when it is whole, so whatever interrupts a
-build, the next one goes on with what is missing.
+They come from the Go module beside this package, whose go.mod pins every one of them as a ``tool``. They are
+kept outside the clone, in a folder named after everything that decides what they are, so a changed pin is
+another folder and nothing is ever out of date. A program appears under its name only when it is whole, so
+whatever interrupts a build, the next one goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controlplane import golang
 from controlplane.errors import BuildError
 from controlplane.progress import Progress, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 MODULE = Path(__file__).parents[1]
 CORE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
@@ -94,7 +97,7 @@ def folder(module: Path = MODULE) -> Path:
 
 
 def path_of(name: str, module: Path = MODULE) -> Path:
-    """Return where a program is or will be: in ``KUBEBUILDER_ASSETS`` if it is there, else where we build it."""
+    """Return where a program is or will be: in ``KUBEBUILDER_ASSETS``, else where we build it."""
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         given = Path(assets).absolute() / name
         if os.access(given, os.X_OK):
@@ -124,7 +127,7 @@ def ensure(names: Sequence[str], module: Path = MODULE) -> None:
         if not todo:
             return
         go = golang.find(golang.required((module / "go.mod").read_text()), say)
-        say(f"building {', '.join(todo)} into {where}, once (about 10 minutes for all on two cores)")
+        say(f"building {', '.join(todo)} into {where}; this is needed once")
         for name in todo:
             build(go, known[name], where, module, lock)
 

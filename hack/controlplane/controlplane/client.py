@@ -1,7 +1,7 @@
 """A few blocking requests to an API server, for start-up and for tests of the control plane itself.
 
-Not a Kubernetes client: the project has one. This one needs only the standard library, so that `make up` works before
-anything is installed.
+Not a Kubernetes client: the project has one. This one needs only the standard library, so that `make up`
+works before anything is installed.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Client:

@@ -1,20 +1,24 @@
 """One API server with what makes Jobs run on it: controller-manager, scheduler and KWOK's simulated nodes.
 
-A cluster does not own its etcd: several API servers can share one under different prefixes. What it may use comes in
-from outside (processes, port, etcd's address), which is what `ControlPlane` puts together.
+A cluster does not own its etcd: several API servers can share one under different prefixes. What it may use
+comes in from outside (processes, port, etcd's address), which is what `ControlPlane` puts together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from controlplane import components, credentials, nodes
 from controlplane.client import Client
 from controlplane.components import API_SERVER, CONTROLLER_MANAGER, KWOK, SCHEDULER
 from controlplane.nodes import NodeShape
-from controlplane.process import Processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from controlplane.process import Processes
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Settings:
     """What may differ between clusters."""
 
     nodes: int = 10
-    node_shape: NodeShape = NodeShape()
+    node_shape: NodeShape = field(default_factory=NodeShape)
     audit: bool = False
     etcd_prefix: str = "/registry"
 
@@ -76,7 +80,7 @@ class Cluster:
 
     def api_is_ready(self) -> bool:
         """Tell whether the API server says it is ready."""
-        return self.client.get("/readyz") == "ok"
+        return bool(self.client.get("/readyz") == "ok")
 
     def is_ready(self) -> bool:
         """Tell whether pods can be created in the default namespace, and scheduled."""

@@ -1,13 +1,16 @@
 """The command lines of the Kubernetes components, tuned for throughput on a small machine.
 
-What is switched off here is what nobody misses in a cluster without machines, volumes or certificates. What decides
-about Jobs (admission, quotas, garbage collection, the scheduler's plugins) is as in any cluster.
+What is switched off here is what nobody misses in a cluster without machines, volumes or certificates. What
+decides about Jobs (admission, quotas, garbage collection, the scheduler's plugins) is as in any cluster.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 API_SERVER = "kube-apiserver"
 CONTROLLER_MANAGER = "kube-controller-manager"
@@ -88,7 +91,7 @@ class Files:
         return self.directory / "audit.log"
 
     def kubeconfig(self, name: str) -> Path:
-        """The kubeconfig of a user or component."""
+        """Return the kubeconfig of a user or component."""
         return self.directory / f"{name}.kubeconfig"
 
 

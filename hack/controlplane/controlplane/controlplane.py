@@ -1,11 +1,11 @@
-"""A whole control plane of one's own: etcd and a cluster, in one folder, gone without a trace when it stops."""
+"""A whole control plane of one's own: etcd and a cluster, in one folder, gone without a trace at its end."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from controlplane import credentials, etcd
 from controlplane.binaries import CORE, ensure, tool
@@ -17,6 +17,9 @@ from controlplane.nodes import NodeShape
 from controlplane.ports import Ports
 from controlplane.process import Processes
 
+if TYPE_CHECKING:
+    from types import TracebackType
+
 COMPONENTS = (etcd.NAME, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK)
 ATTEMPTS = 3
 
@@ -24,8 +27,8 @@ ATTEMPTS = 3
 class ControlPlane:
     """A running control plane. Made by `start`, ended by `stop` or by leaving its ``with`` block.
 
-    It ends too when this process ends, however that happens. `stop_component` and `start_component` are for tests
-    that need to see what breaks.
+    It ends too when this process ends, however that happens. `stop_component` and `start_component` are for
+    tests that need to see what breaks.
     """
 
     def __init__(self, directory: Path, settings: Settings, *, remove: bool) -> None:
@@ -54,17 +57,10 @@ class ControlPlane:
     ) -> ControlPlane:
         """Start a fresh control plane and return when Jobs created on it would run.
 
-        Parameters
-        ----------
-        directory
-            Where its files and logs are kept, also after it stopped. Without one, a temporary folder that goes
-            away with it. State of an earlier control plane in that folder is thrown away.
-        nodes
-            How many simulated nodes it has.
-        node_shape
-            What fits on each of them.
-        audit
-            Whether every write is logged, see `audit_log`.
+        Parameters ---------- directory Where its files and logs are kept, also after it stopped. Without one,
+        a temporary folder that goes away with it. State of an earlier control plane in that folder is thrown
+        away. nodes How many simulated nodes it has. node_shape What fits on each of them. audit Whether every
+        write is logged, see `audit_log`.
         """
         settings = Settings(nodes=nodes, node_shape=node_shape or NodeShape(), audit=audit)
         ensure(CORE)

@@ -1,7 +1,8 @@
 """Who may talk to the API server: tokens, kubeconfigs, and the key that signs service account tokens.
 
-Static tokens are enough here, and they are what makes users like ``alice`` cheap. Nothing but the standard library is
-needed: the API server makes its own serving certificate, and an EC private key is a few bytes of DER.
+Static tokens are enough here, and they are what makes users like ``alice`` cheap. Nothing but the standard
+library is needed: the API server makes its own serving certificate, and an EC private key is a few bytes of
+DER.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ADMIN = "admin"
 

@@ -9,12 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from controlplane.binaries import tool
 from controlplane.controlplane import ControlPlane
 from controlplane.errors import ControlPlaneError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 VARIABLE = "HEADGATE_CLUSTER"
 
@@ -47,7 +49,7 @@ class ClusterAccess(Protocol):
 
 
 def from_environment(*, nodes: int = 10, audit: bool = False) -> ClusterAccess:
-    """Return the cluster that ``HEADGATE_CLUSTER`` names: ``current``, ``kind``, or (unset) a new control plane."""
+    """Return the cluster that ``HEADGATE_CLUSTER`` names: ``current``, ``kind``, or (unset) our own."""
     match os.environ.get(VARIABLE, ""):
         case "":
             return ControlPlane.start(nodes=nodes, audit=audit)
@@ -62,8 +64,8 @@ def from_environment(*, nodes: int = 10, audit: bool = False) -> ClusterAccess:
 class ExistingCluster:
     """A cluster that somebody else runs. Nothing of it is started or stopped by us.
 
-    It has no ``tokens``: `kubeconfig_for` writes kubeconfigs that impersonate, which the current user has to be
-    allowed to do, and which kubectl and Helm understand but not every client library does.
+    It has no ``tokens``: `kubeconfig_for` writes kubeconfigs that impersonate, which the current user has to
+    be allowed to do, and which kubectl and Helm understand but not every client library does.
     """
 
     audit_log: Path | None = None
@@ -83,7 +85,7 @@ class ExistingCluster:
     def kubeconfig_for(self, user: str, token: str | None = None) -> Path:
         """Write a kubeconfig with that token; without one, for the current user impersonating that user."""
         if token is not None:
-            credentials = {"token": token}
+            credentials: dict[str, Any] = {"token": token}
         elif user == "admin":
             return self.kubeconfig
         else:
@@ -123,7 +125,7 @@ class ExistingCluster:
 
 
 class KindCluster(ExistingCluster):
-    """A cluster in containers, made by kind and removed at the end. Needs Docker; not tested by this project yet."""
+    """A cluster in containers, made by kind, removed at the end. Needs Docker; this path is untested."""
 
     def __init__(self) -> None:
         self._name = f"headgate-{os.getpid()}"

@@ -6,10 +6,13 @@ Its data is thrown away with the control plane, so it never waits for the disk.
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from controlplane.process import Processes
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from controlplane.process import Processes
 
 NAME = "etcd"
 

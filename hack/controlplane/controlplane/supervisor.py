@@ -1,14 +1,16 @@
 """Owns the processes of a control plane, so that none of them can outlive whoever asked for it.
 
-This file is run as a program of its own, one per control plane, and speaks JSON lines over its stdin and stdout.
-It exists because the obvious alternative, starting the processes from the test itself, leaks: a killed pytest leaves
-etcd and the API server behind, and ``PR_SET_PDEATHSIG`` set from there fires when the *thread* that forked ends, not
-the process. Here there is one thread only, which settles both:
+This file is run as a program of its own, one per control plane, and speaks JSON lines over its stdin and
+stdout. It exists because the obvious alternative, starting the processes from the test itself, leaks: a
+killed pytest leaves etcd and the API server behind, and ``PR_SET_PDEATHSIG`` set from there fires when the
+*thread* that forked ends, not the process. Here there is one thread only, which settles both:
 
-* the owner dies, however it dies: stdin reaches its end (or our parent changes), and we kill all children and leave;
+* the owner dies, however it dies: stdin reaches its end (or our parent changes), and we kill all children and
+  leave;
 * we die, however we die: ``PR_SET_PDEATHSIG`` makes the kernel kill all children.
 
-It must stay importable by a bare interpreter (``python -I -S``): standard library only, nothing of this package.
+It must stay importable by a bare interpreter (``python -I -S``): standard library only, nothing of this
+package.
 """
 
 from __future__ import annotations
@@ -22,8 +24,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 1.0
@@ -66,7 +70,7 @@ class Children:
         return child.pid
 
     def stop(self, name: str, seconds: float) -> int | None:
-        """Ask one to stop, kill it after a while; return its exit code, or None when there is none of that name."""
+        """Ask one to stop, kill it after a while; return its exit code, or None for an unknown name."""
         child = self._running.pop(name, None)
         if child is None:
             return None
