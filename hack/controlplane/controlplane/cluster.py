@@ -74,7 +74,7 @@ class Cluster:
 
     def start_component(self, name: str) -> None:
         """Start one component as it was started first; the API server also has to be ready."""
-        self._processes.start(name, [self._tool(name), *self._arguments(name)], components.ENVIRONMENT)
+        self._processes.start(name, [self._tool(name), *self._arguments(name)])
         if name == API_SERVER:
             self._processes.wait_until(self.api_is_ready, "the API server's readiness")
 

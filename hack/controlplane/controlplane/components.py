@@ -17,9 +17,6 @@ CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
 KWOK = "kwok"
 
-# the Go garbage collector runs half as often: less CPU, which is scarce here, for memory, which is not
-ENVIRONMENT = {"GOGC": "200"}
-
 UNNEEDED_CONTROLLERS = (
     "certificatesigningrequest-approving-controller",
     "certificatesigningrequest-cleaner-controller",

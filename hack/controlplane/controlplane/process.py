@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from controlplane.errors import ControlPlaneError, PortTaken, ProcessDied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PORT_TAKEN = "address already in use"
@@ -39,18 +39,12 @@ class Processes:
             start_new_session=True,  # Ctrl-C is for us: we end it in our own order
         )
 
-    def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> int:
+    def start(self, name: str, argv: Sequence[str | Path]) -> int:
         """Start a process under a name that is not running."""
         if name in self.pids:
             raise ControlPlaneError(f"{name} is already running")
-        log = self.log(name)
-        request = {
-            "name": name,
-            "argv": [str(word) for word in argv],
-            "log": str(log),
-            "env": dict(env or {}),
-        }
-        pid = int(self._ask("start", **request)["pid"])
+        words = [str(word) for word in argv]
+        pid = int(self._ask("start", name=name, argv=words, log=str(self.log(name)))["pid"])
         self.pids[name] = pid
         return pid
 

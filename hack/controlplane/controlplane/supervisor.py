@@ -55,7 +55,7 @@ class Children:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._before_exec = die_with_parent()
 
-    def start(self, name: str, argv: list[str], log: str, env: dict[str, str]) -> int:
+    def start(self, name: str, argv: list[str], log: str) -> int:
         """Start one, appending its output to a log file; return its pid."""
         with open(log, "ab") as output:
             child = subprocess.Popen(
@@ -63,7 +63,6 @@ class Children:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **env},
                 preexec_fn=self._before_exec,
             )
         self._running[name] = child
@@ -98,7 +97,7 @@ def answer(children: Children, request: dict[str, Any]) -> dict[str, Any]:
     """Carry out one request."""
     match request["op"]:
         case "start":
-            return {"pid": children.start(request["name"], request["argv"], request["log"], request["env"])}
+            return {"pid": children.start(request["name"], request["argv"], request["log"])}
         case "stop":
             return {"code": children.stop(request["name"], request["seconds"])}
         case "exits":

@@ -1,0 +1,211 @@
+"""The control plane itself: it runs Jobs, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from controlplane import ControlPlane
+from controlplane.client import Client
+from controlplane.controlplane import COMPONENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif("HEADGATE_CLUSTER" in os.environ, reason="these test the control plane of our own"),
+]
+
+T = TypeVar("T")
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+PODS = "/api/v1/namespaces/default/pods"
+
+
+@pytest.fixture(scope="module")
+def control_plane() -> Iterator[ControlPlane]:
+    with ControlPlane.start(nodes=2, audit=True) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def admin(control_plane: ControlPlane) -> Client:
+    return client_of(control_plane)
+
+
+def client_of(control_plane: ControlPlane, user: str = "admin") -> Client:
+    return Client(control_plane.server, control_plane.ca_file, control_plane.tokens[user])
+
+
+def job(name: str, **annotations: str) -> dict[str, Any]:
+    pod = {
+        "metadata": {
+            "annotations": {f"headgate.dev/{key.replace('_', '-')}": v for key, v in annotations.items()}
+        },
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},
+    }
+    return {"metadata": {"name": name}, "spec": {"backoffLimit": 0, "template": pod}}
+
+
+def created(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    status, answer = client.request("POST", path, body)
+    assert status == 201, answer
+    return dict(answer)
+
+
+def eventually(look: Callable[[], T], seconds: float = 20) -> T:
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+    return seen
+
+
+def finished(client: Client, name: str) -> dict[str, Any]:
+    def look() -> dict[str, Any]:
+        status = (client.get(f"{JOBS}/{name}") or {}).get("status", {})
+        ends = [c for c in status.get("conditions", []) if c["type"] in {"Complete", "Failed"}]
+        return {"type": ends[0]["type"], **status} if ends else {}
+
+    return eventually(look)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_job_runs_for_as_long_as_its_annotation_says(admin: Client) -> None:
+    created(admin, JOBS, job("timed", test_duration="2s"))
+    assert finished(admin, "timed")["type"] == "Complete"
+    pod = admin.get(f"{PODS}?labelSelector=job-name=timed")["items"][0]
+    ran = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    seconds = [int(ran[key][-3:-1]) for key in ("startedAt", "finishedAt")]
+    assert (seconds[1] - seconds[0]) % 60 in {2, 3}
+
+
+def test_job_told_to_fail_fails(admin: Client) -> None:
+    created(admin, JOBS, job("failing", test_fail="true", test_duration="100ms"))
+    end = finished(admin, "failing")
+    assert end["type"] == "Failed"
+    assert end["conditions"][-1]["reason"] == "BackoffLimitExceeded"
+
+
+def test_only_pods_of_jobs_and_helm_tests_end(admin: Client) -> None:
+    containers = [{"name": "main", "image": "none"}]
+    created(admin, PODS, {"metadata": {"name": "serving"}, "spec": {"containers": containers}})
+    hook = {"name": "hook", "annotations": {"helm.sh/hook": "test", "headgate.dev/test-duration": "100ms"}}
+    created(admin, PODS, {"metadata": hook, "spec": {"containers": containers, "restartPolicy": "Never"}})
+
+    def phase(name: str) -> str:
+        return str(admin.get(f"{PODS}/{name}")["status"]["phase"])
+
+    eventually(lambda: phase("hook") == "Succeeded")
+    time.sleep(1.5)  # longer than a Pod that ends by itself would run
+    assert phase("serving") == "Running"
+    admin.request("DELETE", f"{PODS}/serving")
+    eventually(lambda: admin.request("GET", f"{PODS}/serving")[0] == 404)
+
+
+def test_users_have_no_rights_before_they_are_granted(control_plane: ControlPlane) -> None:
+    for user in ("alice", "operator"):
+        assert client_of(control_plane, user).request("GET", JOBS)[0] == 403
+    assert Client(control_plane.server, control_plane.ca_file, "wrong").request("GET", JOBS)[0] == 401
+    kubeconfig = control_plane.kubeconfig_for("alice")
+    assert control_plane.tokens["alice"] in kubeconfig.read_text()
+    assert kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_audit_log_has_every_write_and_no_read(control_plane: ControlPlane, admin: Client) -> None:
+    created(admin, JOBS, job("audited"))
+    assert control_plane.audit_log is not None
+    entries = [json.loads(line) for line in control_plane.audit_log.read_text().splitlines()]
+    ours = [
+        e for e in entries if e["user"]["username"] == "admin" and e["objectRef"].get("name") == "audited"
+    ]
+    assert [entry["verb"] for entry in ours] == ["create"]
+    assert not {entry["verb"] for entry in entries} & {"get", "list", "watch"}
+
+
+def test_component_stops_and_comes_back(control_plane: ControlPlane, admin: Client) -> None:
+    for name in ("kube-scheduler", "kube-apiserver", "etcd", "kwok", "kube-controller-manager"):
+        before = control_plane.pids[name]
+        control_plane.stop_component(name)
+        assert name not in control_plane.pids
+        assert not is_alive(before)
+        control_plane.start_component(name)
+    created(admin, JOBS, job("afterwards", test_duration="100ms"))
+    assert finished(admin, "afterwards")["type"] == "Complete"
+
+
+def test_two_at_once_know_nothing_of_each_other_and_leave_nothing() -> None:
+    with ThreadPoolExecutor(2) as pool:  # its threads end before the control planes do
+        first, second = pool.map(lambda _: ControlPlane.start(nodes=1), range(2))
+    with first, second:
+        assert first.server != second.server
+        created(client_of(first), JOBS, job("here"))
+        assert client_of(second).request("GET", f"{JOBS}/here")[0] == 404
+        pids = [*first.pids.values(), *second.pids.values()]
+        assert len(pids) == 2 * len(COMPONENTS)
+    assert not [pid for pid in pids if is_alive(pid)]
+    assert not first.directory.exists()
+    first.stop()  # once more does no harm
+
+
+@pytest.mark.parametrize("victim", ["owner", "supervisor"])
+def test_sigkill_leaves_no_process(victim: str) -> None:
+    owner = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import json, time; from controlplane import ControlPlane\n"
+            "cp = ControlPlane.start(nodes=1)\n"
+            "print(json.dumps([cp._processes._supervisor.pid, cp.pids, str(cp.directory)]), flush=True)\n"
+            "time.sleep(600)",
+        ],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with owner:
+        assert owner.stdout is not None
+        supervisor, pids, directory = json.loads(owner.stdout.readline())
+        assert all(map(is_alive, [supervisor, *pids.values()]))
+        os.kill(owner.pid if victim == "owner" else supervisor, signal.SIGKILL)
+        eventually(lambda: not any(map(is_alive, [supervisor, *pids.values()])), 5)
+        owner.kill()
+    if victim == "owner":
+        eventually(lambda: not Path(directory).exists(), 5)
+
+
+def test_up_outlives_its_command_and_down_ends_it(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "controlplane", *arguments, f"--dir={tmp_path}"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert run("status").returncode == 1
+    first = run("up", "--nodes=1")
+    try:
+        assert first.returncode == 0, first.stderr
+        assert first.stdout.splitlines()[-1] == f"export KUBECONFIG={tmp_path}/admin.kubeconfig"
+        pids = json.loads((tmp_path / "state.json").read_text())["pids"]
+        assert "already running" in run("up").stderr
+        assert json.loads((tmp_path / "state.json").read_text())["pids"] == pids
+        assert run("status").returncode == 0
+    finally:
+        down = run("down")
+    assert down.returncode == 0
+    assert not any(map(is_alive, pids.values()))
+    assert run("down").returncode == 0
