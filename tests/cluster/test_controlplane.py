@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,7 @@ def test_sigkill_leaves_no_process(victim: str) -> None:
         owner.kill()
     if victim == "owner":
         eventually(lambda: not Path(directory).exists(), 5)
+    shutil.rmtree(directory, ignore_errors=True)  # what nobody is left to remove
 
 
 def test_up_outlives_its_command_and_down_ends_it(tmp_path: Path) -> None:

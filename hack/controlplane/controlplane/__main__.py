@@ -84,7 +84,7 @@ def status(arguments: argparse.Namespace) -> int:
         megabytes = resident_megabytes(pid)
         healthy &= megabytes is not None
         print(f"{name:<26} {f'pid {pid:<8} {megabytes} MB' if megabytes is not None else 'ended'}")
-    ready = Client(state["server"], arguments.dir / "pki" / "apiserver.crt", "").get("/readyz") == "ok"
+    ready = Client(state["server"], arguments.dir / "pki" / "ca.crt", "").get("/readyz") == "ok"
     print(f"{state['server']} {'ready' if ready else 'not ready'}; KUBECONFIG={state['kubeconfig']}")
     return 0 if healthy and ready else 1
 

@@ -187,4 +187,5 @@ def build(go: Path, tool: Tool, where: Path, module: Path, lock: int) -> None:
         partial.unlink(missing_ok=True)
         raise BuildError(f"go build {tool.package} failed:\n{log.read_text(errors='replace')[-4000:]}")
     os.replace(partial, where / tool.name)
+    log.unlink()
     progress.end("built")

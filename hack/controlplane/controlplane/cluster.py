@@ -6,6 +6,7 @@ comes in from outside (processes, port, etcd's address), which is what `ControlP
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from controlplane.process import Processes
+
+CERTIFICATE = r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Cluster:
 
     def api_is_ready(self) -> bool:
         """Tell whether the API server says it is ready."""
+        if not self.files.ca.exists() and not self._write_ca():
+            return False
         return bool(self.client.get("/readyz") == "ok")
 
     def is_ready(self) -> bool:
@@ -110,6 +115,17 @@ class Cluster:
         if name == SCHEDULER:
             return components.scheduler(self.files)
         return components.kwok(self.files, nodes.STAGES)
+
+    def _write_ca(self) -> bool:
+        """Take the CA out of the file that the API server writes at its first start, once it is whole."""
+        try:
+            found = re.findall(CERTIFICATE, self.files.serving.read_text(), re.DOTALL)
+        except FileNotFoundError:
+            return False
+        if len(found) < 2:
+            return False
+        self.files.ca.write_text(found[-1] + "\n")
+        return True
 
     def _write_files(self) -> None:
         files = self.files

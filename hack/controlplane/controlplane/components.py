@@ -25,7 +25,6 @@ UNNEEDED_CONTROLLERS = (
     "endpointslice-mirroring-controller",
     "ephemeral-volume-controller",
     "horizontal-pod-autoscaler-controller",
-    "kube-apiserver-serving-clustertrustbundle-publisher-controller",
     "legacy-serviceaccount-token-cleaner-controller",
     "persistentvolume-attach-detach-controller",
     "persistentvolume-binder-controller",
@@ -63,9 +62,14 @@ class Files:
         return self.directory / "pki"
 
     @property
-    def ca(self) -> Path:
-        """The API server's own certificate with the CA that it signed it with."""
+    def serving(self) -> Path:
+        """The API server's certificate, followed by the one-off CA that signed it; it writes both itself."""
         return self.pki / "apiserver.crt"
+
+    @property
+    def ca(self) -> Path:
+        """That CA alone: what clients verify the API server with."""
+        return self.pki / "ca.crt"
 
     @property
     def signing_key(self) -> Path:

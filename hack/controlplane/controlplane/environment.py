@@ -73,8 +73,8 @@ class ExistingCluster:
 
     def __init__(self, kubeconfig: Path | None = None) -> None:
         """Use the current context of a kubeconfig, or of the one that kubectl would use."""
-        self.directory = Path(tempfile.mkdtemp(prefix="headgate-"))
         self._config = current_context(kubeconfig)
+        self.directory = Path(tempfile.mkdtemp(prefix="headgate-"))
         cluster = self._config["clusters"][0]["cluster"]
         self.server = str(cluster["server"])
         self.tokens: dict[str, str] = {}
