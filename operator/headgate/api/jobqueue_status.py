@@ -1,0 +1,154 @@
+"""What the operator says about a queue: where it is in its life, what it holds, and why.
+
+Only the operator writes a status and every field of it can be computed again from the Jobs and the resources,
+but for the counters of finished Jobs, which outlive them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from headgate.api.meta import LABEL_MAX, ClusterState, Condition, Count, Model, Timestamp
+from headgate.api.schema import crd
+
+State = Literal["Active", "Draining", "Drained", "Sealing", "Sealed", "Terminating", "Terminated"]
+
+
+class JobCounts(Model):
+    """How many Jobs the queue has, and has had."""
+
+    total: Count = 0
+    """All Jobs the queue has ever accepted. Deleting finished Jobs does not lower it."""
+
+    waiting: Count = 0
+    """Jobs that wait to be admitted."""
+
+    active: Count = 0
+    """Jobs that are admitted and not finished."""
+
+    succeeded: Count = 0
+    """Jobs that completed. Deleting them does not lower it."""
+
+    failed: Count = 0
+    """Jobs that failed by themselves. Deleting them does not lower it."""
+
+    canceled: Count = 0
+    """Jobs that were canceled: by a user, because the queue was terminated, or because it was full. Deleting
+    them does not lower it."""
+
+    timed_out: Count = 0
+    """Jobs that ran out of time: their own activeDeadlineSeconds, or a time limit of the queue. Deleting them
+    does not lower it."""
+
+
+class Usage(Model):
+    """How much of a concurrency limit is used."""
+
+    active: Count = 0
+    """How many are active now."""
+
+    limit: Count = 0
+    """How many may be, when this was written. 0 means no limit."""
+
+
+class DepthUsage(Model):
+    """How full the queue is."""
+
+    current: Count = 0
+    """How many live Jobs (waiting and active) the queue holds now."""
+
+    limit: Count = 0
+    """How many it may hold, when this was written. 0 means no limit."""
+
+
+class QueueCluster(Model):
+    """A cluster that the queue may use now."""
+
+    name: str = Field(max_length=LABEL_MAX)
+    """The cluster's name in the pool."""
+
+    state: ClusterState = "Unknown"
+    """Running: Jobs can go there. Pending: it is being connected. Terminated: it is disabled or gone.
+    Unknown: it does not answer."""
+
+    active: Count = 0
+    """How many active Jobs of this queue are there."""
+
+
+class DispatchStatus(Model):
+    """Whether the queue lets Jobs through, and who decided that."""
+
+    paused: bool = False
+    """Whether the queue is paused, as the operator has last seen it."""
+
+    paused_by: str | None = Field(default=None, max_length=1024)
+    """Who paused it: the user as authenticated by the API server, not as claimed."""
+
+    paused_at: Timestamp | None = None
+    """Since when it is paused."""
+
+    note: str | None = Field(default=None, max_length=1024)
+    """The reason that was given."""
+
+
+class Accounting(Model):
+    """The operator's bookmark in the stream of Jobs."""
+
+    resource_version: str = Field(default="", max_length=64)
+    """The Jobs' resourceVersion up to which finished Jobs are counted in status.jobs; lets a restarted
+    operator count each exactly once."""
+
+
+class JobQueueStatus(Model):
+    """What the queue is, as the operator last saw it."""
+
+    state: State | None = None
+    """Where the queue is in its life: Active, Draining, Drained, Sealing, Sealed, Terminating or Terminated.
+    Draining, Sealing and Terminating last until no Job is live."""
+
+    jobs: JobCounts | None = None
+    """How many Jobs the queue has, and has had, by what became of them."""
+
+    runs: Usage | None = None
+    """How much of spec.runConcurrency is used."""
+
+    actions: Usage | None = None
+    """How much of spec.actionConcurrency is used."""
+
+    depth: DepthUsage | None = None
+    """How much of spec.depth is used."""
+
+    clusters: list[QueueCluster] = Field(
+        default_factory=list, max_length=64, json_schema_extra=crd(list_map_keys=["name"])
+    )
+    """The clusters that spec.clusters stands for now, with how they are and how much of this queue is on
+    each."""
+
+    dispatch: DispatchStatus | None = None
+    """Whether the queue is paused, since when, by whom and why."""
+
+    created_by: str | None = Field(default=None, max_length=1024)
+    """Who created the queue: the user as authenticated by the API server."""
+
+    drained_at: Timestamp | None = None
+    """When the queue's last live Job ended after it was drained. Empty once it is active again."""
+
+    last_admitted_at: Timestamp | None = None
+    """When the queue last let a Job through."""
+
+    accounting: Accounting | None = None
+    """The operator's bookmark: what the counters in status.jobs already contain. Nothing for people."""
+
+    observed_generation: Annotated[int, Field(json_schema_extra=crd(format="int64"))] | None = None
+    """The metadata.generation that this status was computed from. If it is lower than the object's, the
+    operator has not yet seen the last change."""
+
+    conditions: list[Condition] = Field(
+        default_factory=list, max_length=32, json_schema_extra=crd(list_map_keys=["type"])
+    )
+    """The short answers. Ready: the queue is as its spec wants it; paused, drained and sealed queues are
+    ready too. Accepting: new Jobs are accepted. Dispatching: waiting Jobs are let through, and if not, why.
+    Reconciling and Stalled: as kstatus and GitOps tools read them; Stalled has a reason such as PoolNotFound,
+    ClusterNotInPool or NoHealthyCluster, and heals by itself when that changes."""
