@@ -88,9 +88,6 @@ class ClusterPoolSpec(Model):
                 Rule(
                     "!self.exists(c, has(c.local) && c.local) || self.size() == 1",
                     "a local cluster stands alone in its pool: put the others into a pool of their own",
-                    message_expression="'a local cluster stands alone in its pool, and ' + "
-                    "self.filter(c, has(c.local) && c.local)[0].name + "
-                    "' is local: put the others into a pool of their own'",
                 )
             ],
         ),

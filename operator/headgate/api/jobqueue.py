@@ -201,8 +201,6 @@ class JobQueueSpec(Model):
                 Rule(
                     "self.all(k, k.size() >= 1 && k.size() <= 128)",
                     "the key of a tag has 1 to 128 characters",
-                    message_expression="'the key of a tag has 1 to 128 characters, not ' + "
-                    "string(self.filter(k, k.size() < 1 || k.size() > 128)[0].size())",
                 )
             ]
         ),

@@ -100,6 +100,9 @@ class Accounting(Model):
     """The Jobs' resourceVersion up to which finished Jobs are counted in status.jobs; lets a restarted
     operator count each exactly once."""
 
+    depth_floor: Count = 0
+    """Live Jobs that were accepted before spec.depth was lowered below their number. They stay accepted."""
+
 
 class JobQueueStatus(Model):
     """What the queue is, as the operator last saw it."""
