@@ -37,3 +37,10 @@ REASON_DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 
 # The custom verb that a user needs on a JobQueue to let its Jobs through: the operator's alone.
 ADMIT_VERB: Final = "admit"
+
+# Condition types of the resources; Reconciling and Stalled as kstatus reads them.
+CONDITION_READY: Final = "Ready"
+CONDITION_ACCEPTING: Final = "Accepting"
+CONDITION_DISPATCHING: Final = "Dispatching"
+CONDITION_RECONCILING: Final = "Reconciling"
+CONDITION_STALLED: Final = "Stalled"

@@ -1,0 +1,64 @@
+"""What the engine decides. The edge carries it out and reports back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from headgate.engine.job import Job
+
+
+@dataclass(slots=True, frozen=True)
+class Admit:
+    """Let a Job through, onto a cluster, with the resourceVersion it was seen at."""
+
+    job: Job
+    resource_version: int
+    cluster: str
+
+
+@dataclass(slots=True, frozen=True)
+class Cancel:
+    """End a Job with a reason; it stays, finished."""
+
+    job: Job
+    resource_version: int
+    reason: str
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
+class Suspend:
+    """Send back to the gate a Job that runs although nobody admitted it."""
+
+    job: Job
+    resource_version: int
+
+
+@dataclass(slots=True, frozen=True)
+class Confirm:
+    """Read a queue anew before acting on it.
+
+    Jobs and queues come through separate watches: a Job may be seen before the queue's spec that allowed it.
+    Nothing that cannot be undone is done before the queue was read after the Job.
+    """
+
+    queue: str
+
+
+@dataclass(slots=True, frozen=True)
+class Notice:
+    """Something a person would ask about: becomes an event on the object."""
+
+    kind: Literal["JobQueue", "ClusterPool", "Job"]
+    namespace: str | None
+    name: str
+    uid: str
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Write = Admit | Cancel | Suspend
+Decision = Admit | Cancel | Suspend | Confirm | Notice

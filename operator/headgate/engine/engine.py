@@ -1,0 +1,518 @@
+"""The engine: facts in, decisions out.
+
+It is told what the watches saw and what became of its decisions, and asked what to do now. It never blocks, never
+looks at a clock and keeps nothing that could not be rebuilt from a list of what the API server holds.
+
+Facts may come in any order and more than once. Each write it asks for carries the resourceVersion at which the Job
+was seen, which makes knowing simple: a later version of a Job is the truth, whatever became of the write.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from headgate.api.names import QUEUE_LABEL, REASON_CANCELED, REASON_QUEUE_FULL
+from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
+from headgate.engine.job import READ_FIELDS, JobState
+from headgate.engine.kinship import Kinship
+from headgate.engine.past import Past
+from headgate.engine.pool import Pool
+from headgate.engine.queue import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.api.jobqueue import JobQueue
+    from headgate.engine.decisions import Decision, Write
+    from headgate.engine.job import Job
+
+RETRY_SECONDS = (1.0, 60.0)
+"""First and longest pause before a refused write is tried again; it doubles in between."""
+
+QUEUE_NOT_FOUND_SECONDS = 5.0
+"""How long a Job may be there before the queue it names, as in GitOps it may, before a person is told."""
+MOST_QUEUE_NOT_FOUND = 10
+"""How many Jobs of one missing queue are told: the rest would only repeat it."""
+
+
+class Engine:
+    """All pools, queues and live Jobs of one hub."""
+
+    def __init__(self) -> None:
+        self.pools: dict[str, Pool] = {}
+        self.queues: dict[str, Queue] = {}
+        self.jobs: dict[str, Job] = {}
+        """Live Jobs by UID."""
+        self.observed_version = 0
+        """The newest resourceVersion of Jobs that has been taken in."""
+        self.dirty_queues: dict[str, None] = {}
+        """Queues whose status may have changed; who writes statuses empties it."""
+        self.dirty_pools: dict[str, None] = {}
+        self._finished: dict[str, str] = {}
+        """Name of the queue by UID of each finished Job that still exists."""
+        self._kinship = Kinship(self.jobs)
+        self._doomed: dict[str, Job] = {}
+        self._unadmitted: dict[str, Job] = {}
+        self._unconfirmed: dict[str, None] = {}
+        self._confirming: dict[str, list[Job]] = {}
+        self._notices: list[Notice] = []
+        self._timers: list[tuple[float, int, Callable[[float], None]]] = []
+        self._timer_count = 0
+        self._rotation: list[Pool] = []
+
+    # ---- facts: resources -------------------------------------------------------------------------------------
+
+    def pool_changed(self, resource: ClusterPool) -> None:
+        """Take in a version of a ClusterPool."""
+        pool = self._pool(resource.metadata.name)
+        pool.broken = None
+        pool.set_resource(resource)
+        self._pool_touched(pool)
+
+    def pool_gone(self, name: str) -> None:
+        """Take note that a ClusterPool was deleted: its queues stall until it is back."""
+        pool = self._pool(name)
+        pool.set_resource(None)
+        self._pool_touched(pool)
+
+    def pool_broken(self, name: str, message: str) -> None:
+        """Take note that the newest version of a ClusterPool makes no sense; the last good one stays in force."""
+        pool = self._pool(name)
+        pool.broken = message
+        self._pool_touched(pool)
+
+    def cluster_probed(
+        self, pool_name: str, cluster_name: str, state: str, version: str, message: str
+    ) -> None:
+        """Take note of a cluster's health."""
+        pool = self.pools.get(pool_name)
+        cluster = (pool.clusters or {}).get(cluster_name) if pool else None
+        if pool is None or cluster is None:
+            return
+        if (cluster.state, cluster.version, cluster.message) == (state, version, message):
+            return
+        cluster.state, cluster.version, cluster.message = state, version, message
+        for queue in pool.queues.values():
+            pool.resolve(queue)
+        self._pool_touched(pool)
+
+    def queue_changed(self, resource: JobQueue, now: float) -> None:
+        """Take in a version of a JobQueue; an older one than known is ignored."""
+        name = resource.metadata.name
+        queue = self._queue(name)
+        if queue.resource is not None and queue.resource.metadata.uid != resource.metadata.uid:
+            self.queue_gone(name)
+            queue = self._queue(name)
+        known = queue.resource
+        if known is not None and int(known.metadata.resource_version) > int(
+            resource.metadata.resource_version
+        ):
+            return
+        queue.broken = None
+        was_terminating = queue.lifecycle.terminating
+        if known is None:
+            past = Past.of(resource)
+            queue.tally.restore(past.totals, past.watermark)
+            queue.last_admitted_at = queue.last_admitted_at or past.last_admitted_at
+            queue.lifecycle.desire(resource.spec.state)
+            queue.lifecycle.restore(past.state)
+            too_many = queue.set_resource(resource, floor=past.depth_floor)
+            for job in queue.jobs.values():
+                self._tell_if_stuck(queue, job, now)
+        else:
+            too_many = queue.set_resource(resource)
+        if too_many:
+            self._unconfirmed[name] = None
+        pool = self._pool(resource.spec.pool)
+        pool.add(queue)
+        if queue.lifecycle.terminating and not was_terminating:
+            for job in queue.jobs.values():
+                self._doom(job, REASON_CANCELED, _terminated(queue))
+        self._touch(queue, now)
+
+    def queue_gone(self, name: str) -> None:
+        """Take note that a JobQueue was deleted: what still waits in it waits for another of that name."""
+        queue = self.queues.get(name)
+        if queue is None or queue.resource is None:
+            return
+        pool = self._pool(queue.resource.spec.pool)
+        pool.remove(queue)
+        queue.set_resource(None)
+        self.dirty_pools[pool.name] = None
+        self.dirty_queues.pop(name, None)
+        self._unconfirmed.pop(name, None)
+        self._confirming.pop(name, None)
+        self._forget_if_idle(queue)
+
+    def queue_broken(self, name: str, message: str) -> None:
+        """Take note that the newest version of a JobQueue makes no sense; the last good one stays in force."""
+        self._queue(name).broken = message
+        self.dirty_queues[name] = None
+
+    # ---- facts: Jobs ------------------------------------------------------------------------------------------
+
+    def job_seen(self, seen: Job, now: float) -> None:
+        """Take in a version of a Job; one that is not newer than what is known is ignored."""
+        self.observed_version = max(self.observed_version, seen.resource_version)
+        known = self.jobs.get(seen.uid)
+        if known is not None and seen.resource_version <= known.resource_version:
+            return
+        if seen.state is JobState.FINISHED:
+            self._finish(known, seen, now)
+            return
+        if known is None:
+            if seen.uid in self._finished:
+                # Nothing unfinishes a Job: an old version of one that was counted.
+                return
+            seen.run_key = self._kinship.key_of(seen)
+            self.jobs[seen.uid] = seen
+            self._kinship.add(seen)
+            self._enter(seen, now)
+            return
+        if known.same_standing(seen) and not (known.assumed or known.write or known.retry_at):
+            known.resource_version = seen.resource_version
+            known.started = seen.started
+            return
+        queue = self.queues[known.queue]
+        queue.answered(known)
+        self._withdraw_writes(known)
+        values = {field: getattr(seen, field) for field in READ_FIELDS}
+        known.assumed, known.retry_at = False, 0.0
+        if seen.queue != known.queue:
+            queue.leave(known)
+            known.doomed = None
+            for field, value in values.items():
+                setattr(known, field, value)
+            known.run_key = self._kinship.key_of(known)
+            self._enter(known, now)
+            self._touch(queue, now)
+            self._forget_if_idle(queue)
+            return
+        if known.owner_uid != seen.owner_uid:
+            self._kinship.remove(known)
+        queue.change(known, **values)
+        self._kinship.add(known)
+        self._follow_up(queue, known, now)
+
+    def job_gone(self, uid: str, resource_version: int, now: float) -> None:
+        """Take note that a Job was deleted."""
+        self.observed_version = max(self.observed_version, resource_version)
+        known = self.jobs.pop(uid, None)
+        if known is not None:
+            queue = self.queues[known.queue]
+            self._leave(queue, known)
+            self._relate(uid, now)
+        elif uid in self._finished:
+            queue = self.queues[self._finished.pop(uid)]
+            finished = queue.tally.present.pop(uid)
+            if finished.run_key is not None:
+                self._kinship.forget_finished(uid)
+                self._relate(uid, now)
+                queue.unanchor(finished.run_key, uid)
+        else:
+            return
+        self._touch(queue, now)
+        self._forget_if_idle(queue)
+
+    def versions_passed(self, resource_version: int) -> None:
+        """Take note that all that happened to Jobs up to this version has been told."""
+        self.observed_version = max(self.observed_version, resource_version)
+
+    def known_uids(self) -> set[str]:
+        """Return the UIDs of all Jobs that are thought to exist; a list that lacks one says it is gone."""
+        return self.jobs.keys() | self._finished.keys()
+
+    def loaded(self, now: float) -> None:
+        """Take note that a full list has been told: what only the whole picture can say is settled now."""
+        for job in list(self.jobs.values()):
+            self._relate(job.uid, now)
+        for queue in self.queues.values():
+            queue.depth.settle()
+            oldest: dict[str, int] = {}
+            for job in queue.jobs.values():
+                if job.run_key in queue.runs:
+                    oldest[job.run_key] = min(job.created, oldest.get(job.run_key, job.created))
+            for uid, finished in queue.tally.present.items():
+                key = finished.run_key
+                if key is not None and key in oldest and oldest[key] <= finished.finished_at:
+                    queue.anchor(key, uid)
+            self._touch(queue, now)
+
+    # ---- facts: what became of decisions ----------------------------------------------------------------------
+
+    def admitted(self, decision: Admit, admitted_at: str, now: float) -> None:
+        """Take note that the API server accepted an admission. The watch will show it as well."""
+        queue = self._answered(decision, now)
+        if queue is not None:
+            decision.job.attempts = 0
+            queue.last_admitted_at = max(queue.last_admitted_at or "", admitted_at)
+
+    def written(self, decision: Cancel | Suspend, now: float) -> None:
+        """Take note that a cancellation or a suspension was accepted. The watch will show it as well."""
+        if self._answered(decision, now) is not None:
+            decision.job.attempts = 0
+
+    def outdated(self, decision: Write, now: float) -> None:
+        """Take note that a write met a newer version of the Job, or none any more.
+
+        It will not land. The place of an admission stays taken until the watch shows that newer version: it may be
+        an earlier attempt of ours that was applied although its answer was lost.
+        """
+        self._answered(decision, now)
+
+    def refused(self, decision: Write, why: str, now: float) -> None:
+        """Take note that the API server refused a write for this Job: it alone waits before the next attempt."""
+        queue = self._answered(decision, now)
+        if queue is None:
+            return
+        job = decision.job
+        first, longest = RETRY_SECONDS
+        job.retry_at = now + min(first * 2**job.attempts, longest)
+        job.attempts += 1
+        if isinstance(decision, Admit):
+            job.assumed = False
+            queue.change(job, state=JobState.WAITING, cluster=None)
+        self._notice(job, "Refused", f"the API server refused what Headgate asked for: {why}")
+        self._at(job.retry_at, lambda now: self._retry(job, now))
+        self._touch(queue, now)
+
+    def confirmed(self, name: str, resource: JobQueue | None, now: float) -> None:
+        """Take in a queue that was read anew because a decision of no return hung on it; None if it is gone."""
+        suspects = self._confirming.pop(name, [])
+        if resource is None:
+            self.queue_gone(name)
+            return
+        self.queue_changed(resource, now)
+        for job in suspects:
+            if job.excess and job.uid in self.jobs:
+                limit = resource.spec.depth
+                message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
+                self._doom(job, REASON_QUEUE_FULL, message)
+        if any(job.doomed is None for job in self.queues[name].depth.excess.values()):
+            self._unconfirmed[name] = None
+
+    def unconfirmed(self, name: str, now: float) -> None:
+        """Take note that reading a queue anew did not work out: it is asked for again a little later."""
+        if self._confirming.pop(name, None):
+            self._at(now + RETRY_SECONDS[0], lambda _: self._unconfirmed.setdefault(name))
+
+    # ---- decisions --------------------------------------------------------------------------------------------
+
+    def decide(self, limit: int, now: float) -> list[Decision]:
+        """Return what to do now, in order, with at most `limit` writes to Jobs.
+
+        1. What time has brought about. 2. Notices. 3. Queues to read anew. 4. Jobs to suspend and to cancel.
+        5. Jobs to admit, one pool after the other.
+        """
+        self._pass_time(now)
+        decisions: list[Decision] = [*self._notices]
+        self._notices.clear()
+        for name in self._unconfirmed:
+            self._confirming[name] = [
+                job for job in self.queues[name].depth.excess.values() if job.doomed is None
+            ]
+            decisions.append(Confirm(name))
+        self._unconfirmed.clear()
+        writes = self._corrections(limit)
+        decisions.extend(writes)
+        decisions.extend(self._admissions(limit - len(writes)))
+        return decisions
+
+    def next_wakeup(self) -> float | None:
+        """Return when time alone will bring something about, or None."""
+        return self._timers[0][0] if self._timers else None
+
+    def _corrections(self, limit: int) -> list[Cancel | Suspend]:
+        writes: list[Cancel | Suspend] = []
+        writes.extend(
+            Suspend(job, job.resource_version) for job in islice(self._unadmitted.values(), max(limit, 0))
+        )
+        for job in islice(self._doomed.values(), max(limit - len(writes), 0)):
+            assert job.doomed is not None
+            writes.append(Cancel(job, job.resource_version, *job.doomed))
+        for write in writes:
+            write.job.write = write.resource_version
+            self._withdraw_writes(write.job)
+        return writes
+
+    def _admissions(self, limit: int) -> list[Decision]:
+        admissions: list[Decision] = []
+        idle = 0
+        while len(admissions) < limit and idle < len(self._rotation):
+            pool = self._rotation.pop(0)
+            self._rotation.append(pool)
+            admission = pool.admit()
+            if admission is None:
+                idle += 1
+                continue
+            idle = 0
+            admissions.append(admission)
+            self.dirty_queues[admission.job.queue] = None
+            self.dirty_pools[pool.name] = None
+        return admissions
+
+    # ---- the rooms behind -------------------------------------------------------------------------------------
+
+    def _pool(self, name: str) -> Pool:
+        pool = self.pools.get(name)
+        if pool is None:
+            pool = self.pools[name] = Pool(name)
+            self._rotation.append(pool)
+        return pool
+
+    def _queue(self, name: str) -> Queue:
+        queue = self.queues.get(name)
+        if queue is None:
+            queue = self.queues[name] = Queue(name)
+        return queue
+
+    def _enter(self, job: Job, now: float) -> None:
+        queue = self._queue(job.queue)
+        if queue.enter(job) is not None:
+            self._unconfirmed[queue.name] = None
+        self._follow_up(queue, job, now)
+
+    def _follow_up(self, queue: Queue, job: Job, now: float) -> None:
+        """Do what follows from what a Job is now."""
+        if job.admitted_at and job.state is JobState.ACTIVE:
+            queue.last_admitted_at = max(queue.last_admitted_at or "", job.admitted_at)
+        if job.state is JobState.UNADMITTED and not job.canceling:
+            self._unadmitted[job.uid] = job
+        if job.doomed is not None:
+            self._doom(job, *job.doomed)
+        elif queue.lifecycle.terminating:
+            self._doom(job, REASON_CANCELED, _terminated(queue))
+        self._relate(job.uid, now)
+        self._tell_if_stuck(queue, job, now)
+        self._touch(queue, now)
+
+    def _leave(self, queue: Queue, job: Job) -> None:
+        queue.answered(job)
+        queue.leave(job)
+        self._withdraw_writes(job)
+        self._kinship.remove(job)
+
+    def _withdraw_writes(self, job: Job) -> None:
+        self._doomed.pop(job.uid, None)
+        self._unadmitted.pop(job.uid, None)
+
+    def _answered(self, decision: Write, now: float) -> Queue | None:
+        """Close a decision; return None if a later version of the Job has closed it before."""
+        job = decision.job
+        if job.write != decision.resource_version:
+            return None
+        queue = self.queues[job.queue]
+        queue.answered(job)
+        self._touch(queue, now)
+        return queue
+
+    def _finish(self, known: Job | None, seen: Job, now: float) -> None:
+        run_key = None
+        if seen.admitted_at is not None:
+            run_key = known.run_key if known else self._kinship.key_of(seen)
+            self._kinship.finished(seen.uid, run_key)
+        queue = self._queue(known.queue if known else self._finished.get(seen.uid, seen.queue))
+        self._finished[seen.uid] = queue.name
+        queue.tally.finish(seen, run_key)
+        if known is not None:
+            del self.jobs[seen.uid]
+            self._leave(queue, known)
+            if run_key is not None:
+                queue.anchor(run_key, seen.uid)
+            self._relate(seen.uid, now)
+        self._touch(queue, now)
+
+    def _relate(self, uid: str, now: float) -> None:
+        """Let the Jobs that this one owns find their run anew."""
+        for child in self._kinship.children_of(uid):
+            key = self._kinship.key_of(child)
+            if key != child.run_key:
+                queue = self.queues[child.queue]
+                queue.change(child, run_key=key)
+                self._touch(queue, now)
+                self._relate(child.uid, now)
+
+    def _doom(self, job: Job, reason: str, message: str) -> None:
+        """Have a Job cancelled as soon as nothing else is under way for it."""
+        if job.canceling:
+            job.doomed = None
+            return
+        job.doomed = (reason, message)
+        self.queues[job.queue].withdraw(job)
+        if not job.write and not job.retry_at:
+            self._doomed[job.uid] = job
+
+    def _retry(self, job: Job, now: float) -> None:
+        if self.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
+            return
+        job.retry_at = 0.0
+        queue = self.queues[job.queue]
+        queue.enlist(job)
+        self._follow_up(queue, job, now)
+
+    def _tell_if_stuck(self, queue: Queue, job: Job, now: float) -> None:
+        """Tell a person why this Job will wait for ever, if it will."""
+        if job.error is not None:
+            self._notice(job, "InvalidJob", job.error)
+        elif queue.is_foreign(job):
+            assert queue.resource is not None
+            self._notice(
+                job,
+                "WrongPool",
+                f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
+                f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
+            )
+        elif queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND:
+            self._at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
+
+    def _tell_if_queue_missing(self, job: Job) -> None:
+        if self.jobs.get(job.uid) is job and self.queues[job.queue].resource is None:
+            self._notice(
+                job,
+                "QueueNotFound",
+                f'JobQueue "{job.queue}" does not exist: create it and the Job goes on by itself, '
+                f"or name another queue in the label {QUEUE_LABEL}",
+            )
+
+    def _notice(self, job: Job, reason: str, message: str) -> None:
+        if job.noticed != message:
+            job.noticed = message
+            self._notices.append(Notice("Job", job.namespace, job.name, job.uid, "Warning", reason, message))
+
+    def _touch(self, queue: Queue, now: float) -> None:
+        """Follow up on any change in a queue."""
+        if queue.resource is None or self.queues.get(queue.name) is not queue:
+            return
+        due = queue.lifecycle.step(queue.live, now)
+        if due is not None:
+            self._at(due, lambda now: self._touch(queue, now))
+        pool = self.pools[queue.resource.spec.pool]
+        pool.touch(queue)
+        self.dirty_queues[queue.name] = None
+        self.dirty_pools[pool.name] = None
+
+    def _pool_touched(self, pool: Pool) -> None:
+        self.dirty_pools[pool.name] = None
+        for name in pool.queues:
+            self.dirty_queues[name] = None
+
+    def _forget_if_idle(self, queue: Queue) -> None:
+        if queue.idle and self.queues.get(queue.name) is queue:
+            del self.queues[queue.name]
+            self.dirty_queues.pop(queue.name, None)
+
+    def _at(self, when: float, action: Callable[[float], None]) -> None:
+        self._timer_count += 1
+        heappush(self._timers, (when, self._timer_count, action))
+
+    def _pass_time(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            _, _, action = heappop(self._timers)
+            action(now)
+
+
+def _terminated(queue: Queue) -> str:
+    return f'JobQueue "{queue.name}" was terminated'

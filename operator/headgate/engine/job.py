@@ -1,0 +1,127 @@
+"""What the engine knows of a Job.
+
+A hundred thousand of these wait on a normal day, so the record is slim: what ordering and limits need, and
+the handles by which its place in the line is found again without a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, get_args
+
+from headgate.api.job import Outcome
+
+if TYPE_CHECKING:
+    from headgate.engine.lanes import Lane
+    from headgate.engine.line import Entry
+
+RESULTS: Final[tuple[Outcome, ...]] = get_args(Outcome)
+
+
+class JobState(IntEnum):
+    """Where a Job stands, read from the Job alone."""
+
+    WAITING = 0
+    """Suspended and not finished."""
+    ACTIVE = 1
+    """Admitted (`headgate.dev/admitted-at`) and not finished."""
+    UNADMITTED = 2
+    """Runs although nobody admitted it: it came before the policies and is to be suspended again."""
+    FINISHED = 3
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One Job as last seen, and its place in the engine.
+
+    The first block is read from the API server. The second belongs to the engine and nobody else writes it.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    queue: str
+    resource_version: int
+    created: int
+    """Creation time in whole seconds since the epoch: the API server keeps no finer one."""
+    state: JobState
+    project: str
+    priority: int = 0
+    pool: str | None = None
+    """The pool that the API server wrote on the Job at creation; None if the policy was not there yet."""
+    run_label: str | None = None
+    owner_uid: str | None = None
+    """UID of the Job that owns this one, if one does."""
+    cluster: str | None = None
+    held: bool = False
+    canceling: bool = False
+    """It has the condition FailureTarget, or is being deleted: it is on its way out."""
+    admitted_at: str | None = None
+    started: bool = False
+    """Its status has a startTime."""
+    result: Outcome | None = None
+    finished_at: int = 0
+    error: str | None = None
+    """What is wrong with the Job's own labels or annotations: such a Job is passed over."""
+
+    run_key: str = ""
+    arrival: int = 0
+    """Order of arrival in its queue; decides which Jobs are the latest when a queue is over its depth."""
+    assumed: bool = False
+    """Admitted by a decision that the watch has not confirmed yet."""
+    generation: int = 0
+    """Generation of the queue's spec under which the open decision was taken."""
+    write: int = 0
+    """The resourceVersion that the open write for this Job demands, 0 if none is under way."""
+    accepted: bool = False
+    """It takes a place in the depth of its queue."""
+    excess: bool = False
+    """It came when the queue was full."""
+    doomed: tuple[str, str] | None = None
+    """Reason and message with which it is to be cancelled."""
+    retry_at: float = 0.0
+    """Not to be tried again before this time (seconds, the clock of the caller)."""
+    attempts: int = 0
+    noticed: str | None = None
+    """The last notice given about this Job, so that none is given twice."""
+    lane: Lane | None = field(default=None, repr=False)
+    entry: Entry | None = field(default=None, repr=False)
+
+    def same_standing(self, other: Job) -> bool:
+        """Whether nothing the engine acts upon differs between two sights of the same Job."""
+        return (
+            self.state is other.state
+            and self.queue == other.queue
+            and self.canceling == other.canceling
+            and self.held == other.held
+            and self.priority == other.priority
+            and self.project == other.project
+            and self.run_label == other.run_label
+            and self.owner_uid == other.owner_uid
+            and self.pool == other.pool
+            and self.cluster == other.cluster
+            and self.error == other.error
+        )
+
+
+READ_FIELDS: Final = (
+    "namespace",
+    "name",
+    "queue",
+    "resource_version",
+    "created",
+    "state",
+    "project",
+    "priority",
+    "pool",
+    "run_label",
+    "owner_uid",
+    "cluster",
+    "admitted_at",
+    "held",
+    "canceling",
+    "started",
+    "error",
+)
+"""What is read from the API server and may change while a Job lives."""
