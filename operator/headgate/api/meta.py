@@ -40,7 +40,7 @@ RESOURCE_NAME_RULE: Final = Rule(
 ClusterState = Literal["Running", "Pending", "Terminated", "Unknown"]
 Timestamp = Annotated[str, Field(json_schema_extra=crd(format="date-time"))]
 Count = Annotated[int, Field(json_schema_extra=crd(format="int64"))]
-Limit = Annotated[int, Field(ge=0, le=INT32_MAX, json_schema_extra=crd(format="int32"))]
+Limit = Annotated[int, Field(ge=0, le=INT32_MAX)]
 
 
 class Model(BaseModel):

@@ -160,9 +160,11 @@ def structural(model: type[BaseModel], without: Sequence[str] = ()) -> Schema:
     """Return the structural schema of a model, `without` some of its fields."""
     raw = model.model_json_schema(by_alias=True, mode="validation")
     definitions = raw.pop("$defs", {})
+    raw, inside = _resolve(raw, definitions, model.__name__, ())
     raw["properties"] = {name: prop for name, prop in raw["properties"].items() if name not in without}
-    raw["required"] = [name for name in raw.get("required", []) if name not in without]
-    return _node(raw, definitions, model.__name__, ())
+    if required := [name for name in raw.pop("required", []) if name not in without]:
+        raw["required"] = required
+    return _node(raw, definitions, model.__name__, inside)
 
 
 def _node(raw: Schema, definitions: Schema, path: str, inside: tuple[str, ...]) -> Schema:

@@ -1,0 +1,82 @@
+"""What stands on a Job: right values, wrong ones that must not crash anything, and how a Job ended."""
+
+import pytest
+
+from headgate.api.job import ContractError, finished, parse_hold, parse_priority
+
+PRIORITY = "metadata.annotations['headgate.dev/priority']"
+HOLD = "metadata.annotations['headgate.dev/hold']"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "priority"), [(None, 0), ("0", 0), ("7", 7), ("0042", 42), ("9999", 9999)]
+)
+def test_priority(annotation, priority):
+    assert parse_priority(annotation) == priority
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["", " ", "high", "-1", "+1", "10000", "00001", "1.5", "1e3", "0x1", "1_0", " 7", "7\n", "٣", "9" * 5000],
+)
+def test_a_wrong_priority_names_the_field_the_range_and_the_value(annotation):
+    with pytest.raises(ContractError) as caught:
+        parse_priority(annotation)
+    assert caught.value.field_path == PRIORITY
+    assert caught.value.message.startswith("must be an integer from 0 to 9999, not ")
+    assert str(caught.value) == f"{PRIORITY}: {caught.value.message}"
+    assert len(str(caught.value)) < 200
+
+
+def test_a_priority_that_is_no_text_is_wrong_too():
+    with pytest.raises(ContractError, match="not 7"):
+        parse_priority(7)
+
+
+@pytest.mark.parametrize(("annotation", "hold"), [(None, False), ("true", True)])
+def test_hold(annotation, hold):
+    assert parse_hold(annotation) is hold
+
+
+@pytest.mark.parametrize("annotation", ["", "false", "True", "yes", "1", " true"])
+def test_a_wrong_hold_is_not_guessed_at(annotation):
+    with pytest.raises(ContractError, match='must be "true"; remove the annotation') as caught:
+        parse_hold(annotation)
+    assert caught.value.field_path == HOLD
+
+
+def condition(kind, status="True", reason=None):
+    return {"type": kind, "status": status} | ({"reason": reason} if reason else {})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "outcome"),
+    [
+        ([], None),
+        ([condition("Complete")], "succeeded"),
+        ([condition("SuccessCriteriaMet"), condition("Complete")], "succeeded"),
+        ([condition("Failed")], "failed"),
+        ([condition("Failed", reason="BackoffLimitExceeded")], "failed"),
+        ([condition("Failed", reason="Canceled")], "canceled"),
+        ([condition("Failed", reason="QueueFull")], "canceled"),
+        ([condition("Failed", reason="TimedOut")], "timedOut"),
+        ([condition("Failed", reason="DeadlineExceeded")], "timedOut"),
+        (
+            [condition("FailureTarget", reason="Canceled"), condition("Failed", reason="Canceled")],
+            "canceled",
+        ),
+        # decided, but with pods still to lose
+        ([condition("FailureTarget", reason="Canceled")], None),
+        ([condition("SuccessCriteriaMet")], None),
+        ([condition("Suspended")], None),
+        ([condition("Complete", status="False")], None),
+        ([condition("Failed", status="Unknown")], None),
+    ],
+)
+def test_how_a_job_ended(conditions, outcome):
+    assert finished({"status": {"conditions": conditions}}) == outcome
+
+
+@pytest.mark.parametrize("job", [{}, {"status": {}}, {"status": None}, {"status": {"conditions": None}}])
+def test_a_job_without_a_status_has_not_finished(job):
+    assert finished(job) is None
