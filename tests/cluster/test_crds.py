@@ -240,8 +240,7 @@ def test_from_state_to_state(kubectl: Kubectl, before: str, after: str) -> None:
 
 @pytest.mark.parametrize("state", [state for state in STATES if state != "Active"])
 def test_the_default_queue_is_always_active(kubectl: Kubectl, state: str) -> None:
-    dry = ("create", "--dry-run=server", "-f", "-")
-    kubectl("delete", "jq", "default", "--ignore-not-found")
+    dry = ("apply", "--dry-run=server", "-f", "-")
     assert kubectl(*dry, input=json.dumps(queue("default"))).returncode == 0
     refused = kubectl(*dry, input=json.dumps(queue("default", state=state)), check=False)
     assert "spec.state: Invalid value: the queue 'default' is always Active" in refused.stderr

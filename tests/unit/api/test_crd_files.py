@@ -1,12 +1,15 @@
 """The CRDs in the tree are what the models say, and keep what the design promises of every kind."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from headgate.api import crds
 from headgate.api.crds import KINDS, definition, files, main
+from headgate.api.schema import Kind, Schema
 
 VERSIONS = [pytest.param(definition(kind)["spec"]["versions"][0], id=kind.name) for kind in KINDS]
 
@@ -24,7 +27,7 @@ LATER = {
 }
 
 
-def nodes(schema, path=""):
+def nodes(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
     """Every schema below this one, with its path."""
     yield path, schema
     for name, child in schema.get("properties", {}).items():
@@ -34,18 +37,20 @@ def nodes(schema, path=""):
             yield from nodes(schema[key], f"{path}[]")
 
 
-def fields(version):
+def fields(version: Schema) -> list[tuple[str, Schema]]:
     schema = version["schema"]["openAPIV3Schema"]
     return [(path, node) for path, node in nodes(schema) if path.startswith((".spec", ".status"))]
 
 
 @pytest.mark.parametrize("path", files(), ids=str)
-def test_the_tree_has_what_the_models_say(path):
+def test_the_tree_has_what_the_models_say(path: Path) -> None:
     there = (crds.ROOT / path).read_text()
     assert there == files()[path], f"{path} is out of date: run `make crds`"
 
 
-def test_check_is_silent_after_write_and_shows_what_changed_after_an_edit(tmp_path, capsys):
+def test_check_is_silent_after_write_and_shows_what_changed_after_an_edit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--root", str(tmp_path)]
     assert main(["--check", *arguments]) == 1
     assert main(["--write", *arguments]) == 0
@@ -62,7 +67,7 @@ def test_check_is_silent_after_write_and_shows_what_changed_after_an_edit(tmp_pa
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_the_charts_copy_is_the_same_crd(keep):
+def test_the_charts_copy_is_the_same_crd(keep: bool) -> None:
     """Stands in for Helm: takes the lines out that Helm would."""
     for path, text in files().items():
         if path.parts[0] != "charts":
@@ -78,14 +83,14 @@ def test_the_charts_copy_is_the_same_crd(keep):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_kind_is_cluster_scoped_and_in_the_category(kind):
+def test_every_kind_is_cluster_scoped_and_in_the_category(kind: Kind) -> None:
     crd = definition(kind)
     assert crd["spec"]["scope"] == "Cluster"
     assert crd["spec"]["names"]["categories"] == ["headgate"]
     assert crd["spec"]["versions"][0]["subresources"] == {"status": {}}
 
 
-def test_names_and_what_a_list_selects_by():
+def test_names_and_what_a_list_selects_by() -> None:
     queue, pool = (definition(kind)["spec"] for kind in KINDS)
     assert queue["names"]["shortNames"] == ["jq"]
     assert pool["names"]["shortNames"] == ["cpool"]
@@ -94,14 +99,14 @@ def test_names_and_what_a_list_selects_by():
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_conditions_are_keyed_by_type(version):
+def test_conditions_are_keyed_by_type(version: Schema) -> None:
     conditions = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]["conditions"]
     assert conditions["x-kubernetes-list-type"] == "map"
     assert conditions["x-kubernetes-list-map-keys"] == ["type"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_description_is_a_sentence(version):
+def test_a_description_is_a_sentence(version: Schema) -> None:
     for path, node in fields(version):
         if path.endswith("[]"):
             continue
@@ -110,7 +115,7 @@ def test_a_description_is_a_sentence(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_default_is_described_and_a_required_field_says_so(version):
+def test_a_default_is_described_and_a_required_field_says_so(version: Schema) -> None:
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     for name, node in spec["properties"].items():
         if "default" in node and node.get("type") != "object":
@@ -119,17 +124,17 @@ def test_a_default_is_described_and_a_required_field_says_so(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_only_a_spec_has_defaults(version):
+def test_only_a_spec_has_defaults(version: Schema) -> None:
     with_default = [path for path, node in fields(version) if "default" in node]
     assert all(path.startswith(".spec") for path in with_default)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_everything_a_user_can_make_long_is_bounded(version):
+def test_everything_a_user_can_make_long_is_bounded(version: Schema) -> None:
     """CEL rules are estimated by the longest possible value; so is what etcd has to store."""
     bounds = {"string": "maxLength", "array": "maxItems"}
     for path, node in fields(version):
-        bound = bounds.get(node.get("type"))
+        bound = bounds.get(node.get("type", ""))
         if bound and not {"enum", "format"} & node.keys():
             assert bound in node, path
         if isinstance(node.get("additionalProperties"), dict):
@@ -137,12 +142,12 @@ def test_everything_a_user_can_make_long_is_bounded(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_belongs_to_later_versions_is_not_there(version):
+def test_what_belongs_to_later_versions_is_not_there(version: Schema) -> None:
     assert not {path.rsplit(".", 1)[-1] for path, _ in fields(version)} & LATER
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_column_points_at_a_field(version):
+def test_every_column_points_at_a_field(version: Schema) -> None:
     known = {path.replace("[]", "") for path, _ in fields(version)} | {".metadata.creationTimestamp"}
     for column in version["additionalPrinterColumns"]:
         path = re.sub(r"\[[^]]*\]", "", column["jsonPath"])

@@ -1,5 +1,7 @@
 """What stands on a Job: right values, wrong ones that must not crash anything, and how a Job ended."""
 
+from typing import Any
+
 import pytest
 
 from headgate.api.job import ContractError, finished, parse_hold, parse_priority
@@ -11,7 +13,7 @@ HOLD = "metadata.annotations['headgate.dev/hold']"
 @pytest.mark.parametrize(
     ("annotation", "priority"), [(None, 0), ("0", 0), ("7", 7), ("0042", 42), ("9999", 9999)]
 )
-def test_priority(annotation, priority):
+def test_priority(annotation: Any, priority: Any) -> None:
     assert parse_priority(annotation) == priority
 
 
@@ -19,7 +21,7 @@ def test_priority(annotation, priority):
     "annotation",
     ["", " ", "high", "-1", "+1", "10000", "00001", "1.5", "1e3", "0x1", "1_0", " 7", "7\n", "٣", "9" * 5000],
 )
-def test_a_wrong_priority_names_the_field_the_range_and_the_value(annotation):
+def test_a_wrong_priority_names_the_field_the_range_and_the_value(annotation: Any) -> None:
     with pytest.raises(ContractError) as caught:
         parse_priority(annotation)
     assert caught.value.field_path == PRIORITY
@@ -28,24 +30,24 @@ def test_a_wrong_priority_names_the_field_the_range_and_the_value(annotation):
     assert len(str(caught.value)) < 200
 
 
-def test_a_priority_that_is_no_text_is_wrong_too():
+def test_a_priority_that_is_no_text_is_wrong_too() -> None:
     with pytest.raises(ContractError, match="not 7"):
-        parse_priority(7)
+        parse_priority(7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("annotation", "hold"), [(None, False), ("true", True)])
-def test_hold(annotation, hold):
+def test_hold(annotation: Any, hold: bool) -> None:
     assert parse_hold(annotation) is hold
 
 
 @pytest.mark.parametrize("annotation", ["", "false", "True", "yes", "1", " true"])
-def test_a_wrong_hold_is_not_guessed_at(annotation):
+def test_a_wrong_hold_is_not_guessed_at(annotation: Any) -> None:
     with pytest.raises(ContractError, match='must be "true"; remove the annotation') as caught:
         parse_hold(annotation)
     assert caught.value.field_path == HOLD
 
 
-def condition(kind, status="True", reason=None):
+def condition(kind: str, status: str = "True", reason: str | None = None) -> dict[str, Any]:
     return {"type": kind, "status": status} | ({"reason": reason} if reason else {})
 
 
@@ -73,10 +75,10 @@ def condition(kind, status="True", reason=None):
         ([condition("Failed", status="Unknown")], None),
     ],
 )
-def test_how_a_job_ended(conditions, outcome):
+def test_how_a_job_ended(conditions: list[dict[str, Any]], outcome: str | None) -> None:
     assert finished({"status": {"conditions": conditions}}) == outcome
 
 
 @pytest.mark.parametrize("job", [{}, {"status": {}}, {"status": None}, {"status": {"conditions": None}}])
-def test_a_job_without_a_status_has_not_finished(job):
+def test_a_job_without_a_status_has_not_finished(job: dict[str, Any]) -> None:
     assert finished(job) is None

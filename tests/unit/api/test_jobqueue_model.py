@@ -1,5 +1,7 @@
 """Parsing what the API server sends: strict about types, tolerant of what a newer version adds."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -9,13 +11,13 @@ from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import explain
 
 
-def queue(**spec):
+def queue(**spec: Any) -> dict[str, Any]:
     """A queue with the two required limits, and with what the case is about."""
-    limits = {"runConcurrency": 1, "actionConcurrency": 20}
+    limits: dict[str, Any] = {"runConcurrency": 1, "actionConcurrency": 20}
     return {"metadata": {"name": "nightly"}, "spec": limits | spec}
 
 
-def test_a_queue_with_only_what_is_required():
+def test_a_queue_with_only_what_is_required() -> None:
     spec = JobQueue.parse(queue()).spec
     assert spec.to_dict() == {
         "description": "",
@@ -33,7 +35,7 @@ def test_a_queue_with_only_what_is_required():
     }
 
 
-def test_both_ways_to_name_a_field():
+def test_both_ways_to_name_a_field() -> None:
     assert JobQueueSpec(run_concurrency=1, action_concurrency=2) == JobQueueSpec.model_validate(
         {"runConcurrency": 1, "actionConcurrency": 2}
     )
@@ -43,14 +45,14 @@ def test_both_ways_to_name_a_field():
     ("priority", "value"),
     [("min", 1), ("medium", 50), ("max", 100), (0, 0), (75, 75), (1_000_000, 1_000_000)],
 )
-def test_priority_as_a_number(priority, value):
+def test_priority_as_a_number(priority: Any, value: int) -> None:
     spec = JobQueue.parse(queue(priority=priority)).spec
     assert spec.priority == priority
     assert spec.priority_value == value
 
 
 @pytest.mark.parametrize("priority", ["high", "50", "MAX", "", -1, 1_000_001, 1.5, 50.0, True, None, [1]])
-def test_a_priority_that_is_none(priority):
+def test_a_priority_that_is_none(priority: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         JobQueue.parse(queue(priority=priority))
     assert explain(caught.value).startswith(
@@ -58,7 +60,7 @@ def test_a_priority_that_is_none(priority):
     )
 
 
-def test_what_a_newer_version_adds_is_ignored():
+def test_what_a_newer_version_adds_is_ignored() -> None:
     raw = queue(headOfLine="Backfill", dispatch={"paused": True, "until": "noon"})
     raw["status"] = {"state": "Active", "computeEnvironments": [{"name": "gpu"}]}
     parsed = JobQueue.parse(raw | {"apiVersion": "headgate.dev/v1alpha1", "kind": "JobQueue"})
@@ -85,13 +87,13 @@ def test_what_a_newer_version_adds_is_ignored():
         ),
     ],
 )
-def test_a_wrong_type_is_said_with_the_path_of_the_field(spec, message):
+def test_a_wrong_type_is_said_with_the_path_of_the_field(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         JobQueue.parse(queue(**spec))
     assert explain(caught.value) == message
 
 
-def test_every_problem_is_named_and_a_long_value_is_cut():
+def test_every_problem_is_named_and_a_long_value_is_cut() -> None:
     with pytest.raises(ValidationError) as caught:
         JobQueue.parse({"metadata": {"name": "q"}, "spec": {"runConcurrency": "x" * 1000}})
     missing, wrong = sorted(explain(caught.value).split("; "))
@@ -101,13 +103,13 @@ def test_every_problem_is_named_and_a_long_value_is_cut():
 
 
 @pytest.mark.parametrize("raw", [None, [], "queue"])
-def test_what_is_no_object_at_all(raw):
+def test_what_is_no_object_at_all(raw: object) -> None:
     with pytest.raises(ValidationError) as caught:
         JobQueue.parse(raw)
     assert explain(caught.value).startswith("the object: ")
 
 
-def test_a_status_is_written_without_what_is_not_known():
+def test_a_status_is_written_without_what_is_not_known() -> None:
     status = JobQueueStatus.model_validate(
         {
             "state": "Drained",
@@ -124,7 +126,7 @@ def test_a_status_is_written_without_what_is_not_known():
     }
 
 
-def test_a_pool():
+def test_a_pool() -> None:
     pool = ClusterPool.parse(
         {
             "metadata": {"name": "default"},

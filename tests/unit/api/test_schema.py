@@ -1,6 +1,6 @@
 """From models to structural schemas: what is translated, and what is refused rather than dropped."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import ConfigDict, Field
@@ -119,19 +119,19 @@ RULE_OF_THE_TYPE = {"rule": "self.corners > 0", "message": "of the type"}
         ),
     ],
 )
-def test_a_field_becomes(name, expected):
+def test_a_field_becomes(name: str, expected: dict[str, Any]) -> None:
     field = structural(Drawing)["properties"][name]
     assert field.pop("description").endswith((".", "operator knows."))
     assert field == expected
 
 
-def test_the_object_itself():
+def test_the_object_itself() -> None:
     schema = structural(Drawing)
     assert schema["description"] == "A drawing.\n\nIn two paragraphs."
     assert schema["required"] == ["plain"]
 
 
-def test_a_field_of_the_whole_object_can_be_left_out():
+def test_a_field_of_the_whole_object_can_be_left_out() -> None:
     schema = structural(Drawing, without=["plain"])
     assert "plain" not in schema["properties"]
     assert "plain" not in schema.get("required", [])
@@ -179,12 +179,12 @@ class KeyPattern(Model):
         (KeyPattern, "KeyPattern.labels: no translation for propertyNames"),
     ],
 )
-def test_what_a_crd_cannot_say_is_refused(model, message):
+def test_what_a_crd_cannot_say_is_refused(model: type[Model], message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         structural(model)
 
 
-def test_paragraphs_flow_and_examples_stay():
+def test_paragraphs_flow_and_examples_stay() -> None:
     text = """One
         paragraph.
 
