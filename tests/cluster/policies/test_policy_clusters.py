@@ -1,0 +1,47 @@
+"""A queue is pinned to clusters of its pool, and a cluster is in one pool only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.cluster.policies.support import Api, eventually, pool, queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
+    east, west = f"east-{namespace}", f"west-{namespace}"
+    here = make_pool(east)
+    make_pool(west)
+    name = f"pinned-{namespace}"
+    body = queue(name, pool=here, clusters=[west])
+    told = (f'JobQueue "{name}": spec.clusters', f'pool "{here}" has no cluster "{west}"', f"it has: {east}")
+    eventually(lambda: api.create(body, dry_run=True).refused(*told))
+    eventually(lambda: api.create(queue(name, pool=here, clusters=[east])).accepted())
+    api.patch("jobqueue", name, {"spec": {"clusters": [east, west]}}).refused(*told)
+    api.patch("jobqueue", name, {"spec": {"clusters": ["*"]}}).accepted()
+
+
+def test_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
+    body = queue(f"early-{namespace}", pool="not-there-yet", clusters=["somewhere"])
+    eventually(lambda: api.create(body, dry_run=True).accepted())
+
+
+def test_a_cluster_is_in_one_pool(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
+    shared = f"shared-{namespace}"
+    here = make_pool(shared)
+    second = pool(f"second-{namespace}", shared)
+    told = (
+        f'ClusterPool "second-{namespace}": spec.clusters',
+        f'cluster "{shared}" is already in pool "{here}"',
+    )
+    eventually(lambda: api.create(second, dry_run=True).refused(*told))
+    other = make_pool(f"c-{namespace}")
+    api.patch("clusterpool", other, {"spec": second["spec"]}).refused(
+        f'"{shared}" is already in pool "{here}"'
+    )
+    # A pool is not compared with itself.
+    api.patch(
+        "clusterpool", here, {"spec": {"clusters": [{"name": f"d-{namespace}", "local": True}]}}
+    ).accepted()

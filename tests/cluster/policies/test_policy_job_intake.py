@@ -1,0 +1,62 @@
+"""A queue takes new Jobs only while it is Active and not full, also while no operator runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cluster.policies.support import QUEUE, Api, eventually, job, set_depth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.mark.parametrize("state", ["Drained", "Sealed", "Terminated"])
+def test_a_queue_that_is_not_active_takes_no_jobs(
+    api: Api, make_queue: Callable[..., str], state: str
+) -> None:
+    name, other = make_queue(), make_queue()
+    api.create(job("early", queue=name), user="alice").accepted()
+    api.create(job("late", queue=other), user="alice").accepted()
+    api.patch("jobqueue", name, {"spec": {"state": state}}).accepted()
+    told = (f'queue "{name}" is {state}: it accepts no new Jobs', "name another queue")
+    eventually(lambda: api.create(job("probe", queue=name), user="alice", dry_run=True).refused(*told))
+    api.patch("job", "late", {"metadata": {"labels": {QUEUE: name}}}, user="alice").refused(*told)
+    # What waits already can still be touched.
+    api.patch("job", "early", {"metadata": {"annotations": {"mine": "yes"}}}, user="alice").accepted()
+    api.delete("job", "early", user="alice").accepted()
+
+
+def test_a_drained_queue_accepts_again(api: Api, make_queue: Callable[..., str]) -> None:
+    name = make_queue()
+    api.patch("jobqueue", name, {"spec": {"state": "Drained"}}).accepted()
+    eventually(lambda: api.create(job(queue=name), dry_run=True).refused("set its spec.state to Active"))
+    api.patch("jobqueue", name, {"spec": {"state": "Active"}}).accepted()
+    eventually(lambda: api.create(job(queue=name), dry_run=True).accepted())
+
+
+def test_a_full_queue_refuses_with_both_numbers(api: Api, make_queue: Callable[..., str]) -> None:
+    name, other = make_queue(depth=3), make_queue()
+    api.create(job("late", queue=other), user="alice").accepted()
+    set_depth(api, name, 3)
+    told = (f'queue "{name}" is full: 3 live Jobs, and spec.depth is 3',)
+    eventually(lambda: api.create(job(queue=name), user="alice", dry_run=True).refused(*told))
+    api.patch("job", "late", {"metadata": {"labels": {QUEUE: name}}}, user="alice").refused(*told)
+    set_depth(api, name, 2)
+    eventually(lambda: api.create(job(queue=name), user="alice").accepted())
+
+
+def test_depth_0_is_no_limit(api: Api, make_queue: Callable[..., str]) -> None:
+    name = make_queue()
+    api.patch("jobqueue", name, {"spec": {"depth": 0}}).accepted()
+    set_depth(api, name, 1_000_000)
+    eventually(lambda: api.create(job(queue=name), user="alice").accepted())
+
+
+def test_another_queue_is_not_concerned(api: Api, make_queue: Callable[..., str]) -> None:
+    name, other = make_queue(), make_queue()
+    api.patch("jobqueue", name, {"spec": {"state": "Sealed"}}).accepted()
+    eventually(lambda: api.create(job(queue=name), dry_run=True).refused("is Sealed"))
+    api.create(job(queue=other), user="alice").accepted()
