@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from headgate.api.clusterpool import ClusterPool
     from headgate.api.jobqueue import JobQueue
+    from headgate.api.meta import ClusterState
     from headgate.engine.decisions import Decision, Write
     from headgate.engine.job import Job
 
@@ -85,7 +86,7 @@ class Engine:
         self._pool_touched(pool)
 
     def cluster_probed(
-        self, pool_name: str, cluster_name: str, state: str, version: str, message: str
+        self, pool_name: str, cluster_name: str, state: ClusterState, version: str, message: str
     ) -> None:
         """Take note of a cluster's health."""
         pool = self.pools.get(pool_name)

@@ -10,7 +10,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Generic, Protocol, TypeVar
 
 Entry = tuple[Any, ...]
-"""The key's parts, then the member. Keys are total (they end in something unique): members never compare."""
+"""The key's parts, a serial, then the member."""
 
 _SWEEP_SLACK = 64
 
@@ -27,18 +27,21 @@ M = TypeVar("M", bound=Member)
 class Line(Generic[M]):
     """Members in ascending order of their keys."""
 
-    __slots__ = ("_heap", "_size")
+    __slots__ = ("_heap", "_serial", "_size")
 
     def __init__(self) -> None:
         self._heap: list[Entry] = []
         self._size = 0
+        self._serial = 0
 
     def __len__(self) -> int:
         return self._size
 
     def add(self, key: Entry, member: M) -> None:
         """Put a member, who stands in no line, in its place. The key is total over the line."""
-        entry = (*key, member)
+        # A member that stepped out and in again meets its own old entry: the serial keeps members from comparing.
+        self._serial += 1
+        entry = (*key, self._serial, member)
         member.entry = entry
         self._size += 1
         heappush(self._heap, entry)

@@ -48,9 +48,11 @@ class Pool:
 
     def add(self, queue: Queue) -> None:
         """Take in a queue whose spec names this pool, or its changed spec."""
+        assert queue.resource is not None
         self.queues[queue.name] = queue
-        # Its priority may have changed: it finds its place anew.
-        self._ready.discard(queue)
+        if queue.entry is not None and queue.entry[0] != -queue.resource.spec.priority_value:
+            # Its priority has changed: it finds its place anew. Nothing else costs it its turn.
+            self._ready.discard(queue)
         self.resolve(queue)
 
     def remove(self, queue: Queue) -> None:

@@ -129,6 +129,10 @@ class Queue:
         before = self.resource
         self.resource = resource
         if resource is None:
+            # Generations of another queue of that name count from 1 again: what is in flight belongs to none.
+            self.observed_generation = 0
+            for job in self.in_flight.values():
+                job.generation = 0
             self.depth.start(0, 0, self._by_arrival())
             self.lifecycle = Lifecycle()
             self.reach = _NOWHERE
@@ -167,8 +171,13 @@ class Queue:
         del self.jobs[job.uid]
 
     def change(self, job: Job, **values: object) -> None:
-        """Set what counts or orders by (state, run_key, cluster, …) on a Job of this queue."""
-        self.withdraw(job)
+        """Set what counts or orders by (state, run_key, cluster, …) on a Job of this queue.
+
+        A project whose only Job changes and goes on waiting keeps its turn.
+        """
+        lane = job.lane
+        if lane is not None:
+            lane.remove(job)
         run_key = job.run_key
         self._count(job, -1)
         for name, value in values.items():
@@ -180,6 +189,8 @@ class Queue:
         if job.canceling:
             self.depth.reject(job)
         self.enlist(job)
+        if lane is not None and lane is not job.lane:
+            self._left(lane)
 
     def anchor(self, run_key: str, uid: str) -> None:
         """Let a finished Job keep its run active for those of the run that are live."""
@@ -222,9 +233,7 @@ class Queue:
         if lane is None:
             return
         lane.remove(job)
-        self._fairness.changed(lane)
-        if not lane.waiting:
-            del self.lanes[lane.project]
+        self._left(lane)
 
     def assume(self, job: Job, cluster: str) -> None:
         """Count a Job, which `next` returned, as admitted before the API server has said so."""
@@ -246,6 +255,12 @@ class Queue:
         if job.generation != self.resource.metadata.generation:
             self.outdated_in_flight -= 1
             self._observe()
+
+    def _left(self, lane: Lane) -> None:
+        """Take note that a Job has left a lane."""
+        self._fairness.changed(lane)
+        if not lane.waiting:
+            del self.lanes[lane.project]
 
     def _count(self, job: Job, sign: int) -> None:
         """Add a live Job to the counters of its state and its run, or take it off."""

@@ -1,0 +1,116 @@
+"""`headgate-operator`: the operator's command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Literal
+from uuid import uuid4
+
+import typer
+import uvloop
+from kubernetes.aio.config import ConfigException
+
+from headgate import __version__
+from headgate.kube.client import Api
+from headgate.runtime.operator import Operator
+from headgate.runtime.settings import Settings
+from headgate.telemetry import logs
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command(help="Run the Headgate operator until it is told to stop (SIGTERM).")
+def run(
+    *,
+    lease_name: Annotated[
+        str,
+        typer.Option(envvar="HEADGATE_LEASE_NAME", help="The Lease by which replicas elect their leader."),
+    ] = "headgate",
+    lease_namespace: Annotated[
+        str,
+        typer.Option(
+            envvar=["HEADGATE_LEASE_NAMESPACE", "POD_NAMESPACE"], help="The namespace of the Lease."
+        ),
+    ] = "default",
+    identity: Annotated[
+        str,
+        typer.Option(envvar="HEADGATE_IDENTITY", help="Its name in the Lease, if not the Pod's."),
+    ] = "",
+    kubeconfig: Annotated[
+        str, typer.Option(envvar="KUBECONFIG", help="The kubeconfig to use; in a Pod none is needed.")
+    ] = "",
+    context: Annotated[
+        str, typer.Option(envvar="HEADGATE_CONTEXT", help="The context of the kubeconfig.")
+    ] = "",
+    metrics_host: Annotated[
+        str,
+        typer.Option(envvar="HEADGATE_METRICS_HOST", help="The address for /metrics, /healthz and /readyz."),
+    ] = "0.0.0.0",
+    metrics_port: Annotated[
+        int, typer.Option(envvar="HEADGATE_METRICS_PORT", help="The port for them; 0 for any that is free.")
+    ] = 8080,
+    policy_prefix: Annotated[
+        str,
+        typer.Option(
+            envvar="HEADGATE_POLICY_PREFIX",
+            help="How the names of the chart's admission policies begin; empty where there are none to bind.",
+        ),
+    ] = "",
+    create_defaults: Annotated[
+        bool,
+        typer.Option(
+            envvar="HEADGATE_CREATE_DEFAULTS", help='Create the pool and queue "default" if missing.'
+        ),
+    ] = False,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        typer.Option(envvar="HEADGATE_LOG_LEVEL", help="What to log."),
+    ] = "info",
+    log_format: Annotated[
+        Literal["json", "text"], typer.Option(envvar="HEADGATE_LOG_FORMAT", help="How to log it.")
+    ] = "json",
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda value: _version(wanted=value), is_eager=True)
+    ] = False,
+) -> None:
+    """Read the settings and run."""
+    settings = Settings(
+        lease_name=lease_name,
+        lease_namespace=lease_namespace,
+        # A name of its own for each process: one that restarts in the same Pod is another candidate.
+        identity=identity or f"{os.environ.get('POD_NAME') or os.uname().nodename}_{uuid4().hex[:8]}",
+        kubeconfig=kubeconfig or None,
+        context=context or None,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
+        policy_prefix=policy_prefix or None,
+        create_defaults=create_defaults,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    logs.set_up(settings.log_level, settings.log_format)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    try:
+        api = await Api.connect(settings.kubeconfig, settings.context)
+    except ConfigException as error:
+        sys.exit(f"headgate-operator: no cluster to talk to: {error}. Give --kubeconfig, or run in a Pod.")
+    await Operator(api, settings).run()
+
+
+def main() -> None:
+    """Entry point of `headgate-operator`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

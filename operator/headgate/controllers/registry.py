@@ -1,0 +1,66 @@
+"""Which handler hears of what: the wiring to kopf, without its finalizers and annotations.
+
+Only `on.event` is used. kopf's other handlers keep their state in annotations of the object, and a queue's status is
+all the state that Headgate wants there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import kopf
+
+from headgate.api.names import GROUP, VERSION
+from headgate.controllers import clusterpool, jobqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from headgate.controllers.context import Context
+    from headgate.kube.client import Api
+
+
+def registry_for(
+    api: Api, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+) -> kopf.OperatorRegistry:
+    """Return the handlers; `start` runs before kopf watches anything, `stop` after it has ceased to."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        configuration = api.configuration
+        authorization = (await api.authorization()).get("authorization", "")
+        scheme, _space, token = authorization.partition(" ")
+        ca_data = configuration.ca_cert_data
+        return kopf.ConnectionInfo(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            ca_data=ca_data,
+            insecure=not configuration.verify_ssl,
+            scheme=scheme or None,
+            token=token or None,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+        )
+
+    @kopf.on.startup(registry=registry)
+    async def on_startup(settings: kopf.OperatorSettings, **_: object) -> None:
+        settings.posting.enabled = False
+        settings.networking.request_timeout = 30
+        settings.watching.server_timeout = 290
+        settings.process.ultimate_exiting_timeout = None
+        await start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def on_cleanup(**_: object) -> None:
+        await stop()
+
+    @kopf.on.event(GROUP, VERSION, "jobqueues", registry=registry)
+    async def on_jobqueue(event: kopf.RawEvent, memo: Context, **_: object) -> None:
+        jobqueue.take(event["object"], memo, deleted=event["type"] == "DELETED")
+
+    @kopf.on.event(GROUP, VERSION, "clusterpools", registry=registry)
+    async def on_clusterpool(event: kopf.RawEvent, memo: Context, **_: object) -> None:
+        clusterpool.take(event["object"], memo, deleted=event["type"] == "DELETED")
+
+    return registry

@@ -1,0 +1,80 @@
+"""From the JSON of a Job to what the engine knows of it.
+
+Runs for every event of every Job. A Job may carry anything a user could write: what is wrong becomes the Job's own
+error and stops nothing else.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+from headgate.api import names
+from headgate.api.job import ContractError, finished, parse_hold, parse_priority
+from headgate.engine.job import Job, JobState
+
+_GOING = frozenset({"FailureTarget", "SuccessCriteriaMet"})
+
+
+def job_from(raw: dict[str, Any]) -> Job:
+    """Return the engine's record of a Job from the API server's JSON."""
+    metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    namespace = intern(metadata["namespace"])
+    job = Job(
+        uid=metadata["uid"],
+        namespace=namespace,
+        name=metadata["name"],
+        queue=intern(labels.get(names.QUEUE_LABEL, "")),
+        resource_version=int(metadata["resourceVersion"]),
+        created=seconds(metadata["creationTimestamp"]),
+        state=JobState.WAITING,
+        project=intern(labels.get(names.PROJECT_LABEL) or namespace),
+        pool=intern(pool) if (pool := labels.get(names.POOL_LABEL)) else None,
+        run_label=labels.get(names.RUN_LABEL) or None,
+        owner_uid=_owner(metadata),
+        cluster=annotations.get(names.CLUSTER_ANNOTATION),
+        admitted_at=annotations.get(names.ADMITTED_AT_ANNOTATION),
+        started="startTime" in status,
+    )
+    job.result = finished(raw)
+    if job.result is not None:
+        job.state = JobState.FINISHED
+        job.finished_at = _finished_at(status)
+        return job
+    if not spec.get("suspend"):
+        job.state = JobState.ACTIVE if job.admitted_at else JobState.UNADMITTED
+    job.canceling = "deletionTimestamp" in metadata or any(
+        condition["type"] in _GOING and condition["status"] == "True"
+        for condition in status.get("conditions") or ()
+    )
+    try:
+        job.priority = parse_priority(annotations.get(names.PRIORITY_ANNOTATION))
+        job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION))
+    except ContractError as error:
+        job.error = str(error)
+    return job
+
+
+@lru_cache(maxsize=4096)
+def seconds(timestamp: str) -> int:
+    """Return a time of the API server (RFC 3339, whole seconds, UTC) as seconds since the epoch."""
+    return int(datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+def _owner(metadata: dict[str, Any]) -> str | None:
+    for reference in metadata.get("ownerReferences") or ():
+        if reference["kind"] == "Job" and reference["apiVersion"].startswith("batch/"):
+            uid: str = reference["uid"]
+            return uid
+    return None
+
+
+def _finished_at(status: dict[str, Any]) -> int:
+    for condition in status["conditions"]:
+        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+            when = condition.get("lastTransitionTime")
+            return seconds(when) if when else 0
+    return 0

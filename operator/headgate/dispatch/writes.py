@@ -1,0 +1,65 @@
+"""The three writes on a Job: admit, suspend, cancel.
+
+Each is one PATCH that demands the resourceVersion at which the Job was seen. That makes it safe to send again when
+an answer is lost: it is applied once, or refused with a conflict.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.api import names
+from headgate.engine.decisions import Admit, Cancel, Suspend
+from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+
+if TYPE_CHECKING:
+    from headgate.engine.decisions import Write
+    from headgate.kube.client import Api, Json
+
+
+async def send(api: Api, write: Write, *, term: str, now: str) -> Json:
+    """Send a write and return the Job as it is then.
+
+    `term` is the leader's, which the API server checks on an admission; `now` is an RFC 3339 time in microseconds.
+    Raises `ApiError`, or one of `UNREACHABLE`.
+    """
+    job = write.job
+    path = f"/apis/batch/v1/namespaces/{job.namespace}/jobs/{job.name}"
+    # The UID guards against a Job that was deleted and created anew under the same name.
+    metadata: Json = {"resourceVersion": str(write.resource_version), "uid": job.uid}
+    match write:
+        case Admit():
+            metadata["annotations"] = {
+                names.ADMITTED_AT_ANNOTATION: now,
+                names.TERM_ANNOTATION: term,
+                names.CLUSTER_ANNOTATION: write.cluster,
+            }
+            body: Json = {"metadata": metadata, "spec": {"suspend": False}}
+            return await api.call("PATCH", path, body, content_type=MERGE_PATCH)
+        case Suspend():
+            body = {"metadata": metadata, "spec": {"suspend": True}}
+            return await api.call("PATCH", path, body, content_type=MERGE_PATCH)
+        case Cancel():
+            body = {"metadata": metadata, "status": _cancelled(write, started=job.started, now=now)}
+            return await api.call("PATCH", f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
+
+
+def _cancelled(cancel: Cancel, *, started: bool, now: str) -> Json:
+    """Return the change of status that makes the Job controller end a Job, see the Job API's FailureTarget."""
+    second = f"{now[:19]}Z"
+    status: Json = {
+        "conditions": [
+            {
+                "type": "FailureTarget",
+                "status": "True",
+                "reason": cancel.reason,
+                "message": cancel.message,
+                "lastProbeTime": second,
+                "lastTransitionTime": second,
+            }
+        ]
+    }
+    if not started:
+        # The API demands it of a finished Job, and one that waited never had it.
+        status["startTime"] = second
+    return status

@@ -1,0 +1,168 @@
+"""A thin client for the hot path: raw JSON over aiohttp.
+
+Configuration, credentials and TLS are the official client's, so that everything a kubeconfig or a Pod can ask for
+works, token reload included. What is left out are its typed models, which cost more than all the rest together.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+import orjson
+from kubernetes.aio import client as official
+from kubernetes.aio import config as official_config
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+REQUEST_SECONDS = 30.0
+"""How long one request may take; a watch is bounded by its own silence instead."""
+CONNECTIONS = 64
+
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+Json = dict[str, Any]
+
+
+class ApiError(Exception):
+    """The API server answered with an error: its HTTP status, reason and message, and when to try again."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the server has decided on the request: asking again would give the same."""
+        return self.status < 500 and self.status not in (401, 408, 429)
+
+
+UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
+"""What is raised when the answer, if there was one, did not arrive: the request may have been carried out."""
+
+
+class Api:
+    """One API server, with one pool of connections."""
+
+    def __init__(self, configuration: official.Configuration) -> None:
+        configuration.connection_pool_maxsize = CONNECTIONS
+        self.configuration = configuration
+        self.official = official.ApiClient(configuration)
+        self.base = configuration.host
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """Return a client for a kubeconfig (KUBECONFIG, the default file), or for the Pod this runs in.
+
+        Raises `kubernetes.aio.config.ConfigException` where there is neither.
+        """
+        configuration = official.Configuration()
+        try:
+            await official_config.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration
+            )
+        except official_config.ConfigException:
+            if kubeconfig or context:
+                raise
+            official_config.load_incluster_config(client_configuration=configuration)
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+        await self.official.close()
+
+    async def authorization(self) -> dict[str, str]:
+        """Return the headers that authenticate a request now; expired tokens are read anew."""
+        headers: dict[str, str] = {}
+        for setting in (await self.configuration.auth_settings()).values():
+            if setting["in"] == "header" and setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        return headers
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        """Make a request and return its JSON answer; raises `ApiError`, or one of `UNREACHABLE`."""
+        headers = await self.authorization()
+        if body is not None:
+            headers["Content-Type"] = content_type
+        data = None if body is None else orjson.dumps(body)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with self._http().request(
+            method, self.base + path, params=params, data=data, headers=headers, timeout=timeout
+        ) as response:
+            payload = await response.read()
+            if response.status >= 400:
+                raise _error(response, payload)
+        return _decode(payload)
+
+    async def pages(self, path: str, *, limit: int = 500, **params: str) -> AsyncIterator[Json]:
+        """Yield a list page by page, all of one moment; raises `ApiError` 410 when that moment is too long ago."""
+        token = ""
+        while True:
+            page = await self.call("GET", path, params={**params, "limit": str(limit), "continue": token})
+            yield page
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+    @asynccontextmanager
+    async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:
+        """Open a watch and yield its events; `TimeoutError` when nothing at all came for `silence` seconds."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=silence)
+        query = {**params, "watch": "1", "allowWatchBookmarks": "true"}
+        async with self._http().get(
+            self.base + path, params=query, headers=await self.authorization(), timeout=timeout
+        ) as response:
+            if response.status >= 400:
+                raise _error(response, await response.read())
+            yield _events(response)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            tls = self.official.rest_client.ssl_context
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        return self._session
+
+
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
+    # Not by the reader's own lines: those are bounded in length, and an object may be larger.
+    rest = b""
+    async for chunk in response.content.iter_any():
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            yield orjson.loads(line)
+
+
+def _decode(payload: bytes) -> Json:
+    answer: Json = orjson.loads(payload) if payload else {}
+    return answer
+
+
+def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
+    try:
+        status = orjson.loads(payload)
+        reason, message = status.get("reason") or "", status.get("message") or ""
+    except (orjson.JSONDecodeError, AttributeError):
+        # Something in between answered, not the API server.
+        reason, message = response.reason or "", payload[:200].decode(errors="replace")
+    after = response.headers.get("Retry-After", "")
+    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None)

@@ -1,0 +1,227 @@
+"""One operator process, from start to end.
+
+It stands for the lead, serving its probes meanwhile. When it leads it lists all there is, rebuilds the engine, and
+only then decides anything. It ends on SIGTERM, finishing what is under way and giving the lead back, or at once when
+the lead is lost: what it holds in memory is worth nothing then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from time import time
+from typing import TYPE_CHECKING, NoReturn
+
+import kopf
+
+from headgate.admission.keeper import BindingKeeper
+from headgate.api.clusterpool import ClusterPool
+from headgate.api.jobqueue import JobQueue
+from headgate.controllers import clusterpool, jobqueue
+from headgate.controllers.context import Context
+from headgate.controllers.registry import registry_for
+from headgate.controllers.statuses import StatusWriter
+from headgate.dispatch.dispatcher import Dispatcher
+from headgate.dispatch.informer import JobInformer
+from headgate.dispatch.probe import ClusterProbe
+from headgate.engine.engine import Engine
+from headgate.kube.client import UNREACHABLE, Api, ApiError
+from headgate.kube.events import EventRecorder
+from headgate.kube.resources import list_all
+from headgate.kube.retry import backoff, pause_after
+from headgate.runtime.defaults import create_defaults
+from headgate.runtime.health import STALE_SECONDS, HealthServer
+from headgate.runtime.leader import Leadership
+from headgate.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import Any
+
+    from headgate.runtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LOST_LEAD = 3
+"""Exit code of a process that lost the lead."""
+
+
+class Operator:
+    """Holds the parts together and ends them in order."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self._api = api
+        self._settings = settings
+        self._metrics = Metrics()
+        self._leadership = Leadership(
+            api,
+            name=settings.lease_name,
+            namespace=settings.lease_namespace,
+            identity=settings.identity,
+        )
+        self._engine = Engine()
+        self._events = EventRecorder(api, self._metrics, identity=settings.identity)
+        self._bindings = BindingKeeper(api, self._metrics, policy_prefix=settings.policy_prefix)
+        self._health = HealthServer(self._metrics, alive=self._alive, ready=self._ready)
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deposition: asyncio.Task[None] | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._informer: JobInformer | None = None
+        self._statuses = StatusWriter(
+            api, self._engine, events=self._events, metrics=self._metrics, clock=time
+        )
+
+    async def run(self) -> None:
+        """Run until told to stop."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stop.set)
+        await self._health.start(self._settings.metrics_host, self._settings.metrics_port)
+        lost = self._leadership.stand()
+        lost.add_done_callback(self._on_lost)
+        try:
+            if await self._wait_for_lead():
+                await self._lead()
+        finally:
+            await self._leadership.release()
+            await self._health.stop()
+            await self._api.close()
+
+    async def _wait_for_lead(self) -> bool:
+        """Wait until this replica leads; return False if told to stop before."""
+        waits = [asyncio.create_task(self._leadership.won()), asyncio.create_task(self._stop.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        return not self._stop.is_set()
+
+    async def _lead(self) -> None:
+        logger.info("leading, term %s", self._leadership.term)
+        self._metrics.leader.set(1)
+        self._dispatcher = Dispatcher(
+            self._api,
+            self._engine,
+            term=self._leadership.term,
+            events=self._events,
+            metrics=self._metrics,
+            clock=time,
+            suspect_deposed=self._suspect_deposed,
+        )
+        changed = self._dispatcher.changed
+        context = Context(self._engine, self._bindings, self._metrics, time, changed)
+        self._informer = JobInformer(self._api, self._engine, self._metrics, clock=time, changed=changed)
+        await kopf.operator(
+            registry=registry_for(self._api, start=lambda: self._start(context), stop=self._finish),
+            memo=context,
+            standalone=True,
+            clusterwide=True,
+            stop_flag=self._stop,
+        )
+
+    async def _start(self, context: Context) -> None:
+        """Rebuild the engine from all there is, then begin to decide. kopf calls it before it watches."""
+        assert self._dispatcher is not None
+        assert self._informer is not None
+        if self._settings.create_defaults:
+            await self._insist("create the defaults", lambda: create_defaults(self._api))
+        await self._insist("list the pools", lambda: self._load_pools(context))
+        await self._insist("list the queues", lambda: self._load_queues(context))
+        await self._insist("list the Jobs", self._informer.list)
+        self._metrics.watch(self._engine)
+        # What is loaded stays: the collector need not look at a hundred thousand Jobs again and again.
+        gc.collect()
+        gc.freeze()
+        probe = ClusterProbe(self._api, self._engine, clock=time, changed=context.changed)
+        self._run("events", self._events.run())
+        self._run("bindings", self._bindings.run())
+        self._run("jobs", self._informer.run())
+        self._run("statuses", self._statuses.run())
+        self._run("probe", probe.run())
+        self._run("dispatch", self._dispatcher.run())
+
+    async def _finish(self) -> None:
+        """End in order: no more decisions, the writes under way, the last statuses, the last events."""
+        if self._dispatcher is not None:
+            await self._dispatcher.stop()
+        await self._statuses.flush()
+        await self._events.drain(2.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _load_pools(self, context: Context) -> None:
+        async for raw in list_all(self._api, ClusterPool):
+            clusterpool.take(raw, context)
+
+    async def _load_queues(self, context: Context) -> None:
+        async for raw in list_all(self._api, JobQueue):
+            jobqueue.take(raw, context)
+
+    async def _insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Try until it works: without it there is nothing right to decide."""
+        for pause in backoff():
+            try:
+                await attempt()
+            except (ApiError, *UNREACHABLE) as error:
+                logger.warning("cannot %s, trying again: %s", what, error)
+                await asyncio.sleep(pause_after(error, pause))
+            else:
+                return
+
+    def _run(self, name: str, part: Coroutine[Any, Any, None]) -> None:
+        """Run a part of the operator; one that ends by an error ends the process, to begin anew from the truth."""
+        task = asyncio.create_task(part, name=name)
+        self._tasks.append(task)
+        task.add_done_callback(self._part_ended)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.critical("the part %s ended, the operator starts anew", task.get_name(), exc_info=error)
+            _exit(1)
+
+    def _suspect_deposed(self) -> None:
+        if self._deposition is None or self._deposition.done():
+            self._deposition = asyncio.create_task(self._check_lead())
+
+    async def _check_lead(self) -> None:
+        if not await self._leadership.still_leads():
+            self._abdicate()
+
+    def _on_lost(self, election: asyncio.Task[None]) -> None:
+        if election.cancelled():
+            return
+        if (error := election.exception()) is not None:
+            logger.critical("the election ended in an unforeseen way", exc_info=error)
+        self._abdicate()
+
+    def _abdicate(self) -> None:
+        logger.critical("this replica no longer leads and ends")
+        _exit(LOST_LEAD)
+
+    def _alive(self) -> dict[str, str | None]:
+        return {"loop": self._loop_problem()}
+
+    def _loop_problem(self) -> str | None:
+        cycled_at = self._dispatcher.cycled_at if self._dispatcher is not None else 0.0
+        age = time() - cycled_at
+        return f"has not turned for {age:.0f} s" if cycled_at and age > STALE_SECONDS else None
+
+    def _ready(self) -> dict[str, str | None]:
+        if not self._leadership.leads:
+            return {"standby": None}
+        synced = self._informer is not None and self._informer.synced
+        return {
+            "loop": self._loop_problem(),
+            "jobs": None if synced else "not listed yet",
+            "bindings": None if self._bindings.synced else "not in order yet",
+        }
+
+
+def _exit(code: int) -> NoReturn:
+    """End at once: nothing in memory is to be acted upon any more."""
+    logging.shutdown()
+    os._exit(code)

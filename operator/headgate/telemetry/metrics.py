@@ -1,0 +1,118 @@
+"""Prometheus metrics.
+
+What can be read from the engine is read when somebody scrapes, so that it costs the hot path nothing. Labels are
+bounded by the number of queues; nothing is labelled by Job, namespace or user.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.metrics_core import Metric
+
+    from headgate.engine.engine import Engine
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LATENCIES: Final = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
+_DECISIONS: Final = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2)
+
+
+class Metrics:
+    """The metrics of one operator process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.leader = Gauge("headgate_leader", "1 while this replica leads.", registry=self.registry)
+        self.decision_seconds = Histogram(
+            "headgate_decision_seconds",
+            "Time the engine took for one decision.",
+            buckets=_DECISIONS,
+            registry=self.registry,
+        )
+        self.status_writes = Counter(
+            "headgate_status_writes", "Statuses written, by kind.", ["kind"], registry=self.registry
+        )
+        self.unreadable = Counter(
+            "headgate_unreadable_objects",
+            "Objects that could not be read and were left out.",
+            registry=self.registry,
+        )
+        self.events_dropped = Counter(
+            "headgate_events_dropped",
+            "Events not written because too many were waiting.",
+            registry=self.registry,
+        )
+        self._admitted = Counter(
+            "headgate_admitted", "Jobs admitted, by queue.", ["queue"], registry=self.registry
+        )
+        self._latency = Histogram(
+            "headgate_admission_latency_seconds",
+            "Time from a Job's creation to its admission, by queue.",
+            ["queue"],
+            buckets=_LATENCIES,
+            registry=self.registry,
+        )
+        self._api_errors = Counter(
+            "headgate_api_errors",
+            "Requests to the API server that failed, by what was asked and the HTTP status; 0: no answer.",
+            ["verb", "status"],
+            registry=self.registry,
+        )
+
+    def watch(self, engine: Engine) -> None:
+        """Report on an engine from now on."""
+        self.registry.register(_EngineCollector(engine))
+
+    def admitted(self, queue: str, latency: float) -> None:
+        """Count an admission; `latency` in seconds since the Job's creation."""
+        self._admitted.labels(queue).inc()
+        self._latency.labels(queue).observe(latency)
+
+    def forget(self, queue: str) -> None:
+        """Drop the series of a queue that was deleted."""
+        for metric in (self._admitted, self._latency):
+            metric.remove_by_labels({"queue": queue})
+
+    def api_error(self, verb: str, error: Exception) -> None:
+        """Count a request that failed."""
+        self._api_errors.labels(verb, str(getattr(error, "status", 0))).inc()
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _EngineCollector(Collector):
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("headgate_waiting", "Jobs that wait, by queue.", labels=["queue"])
+        active = GaugeMetricFamily("headgate_active", "Active Jobs, by queue.", labels=["queue"])
+        runs = GaugeMetricFamily("headgate_active_runs", "Active runs, by queue.", labels=["queue"])
+        finished = CounterMetricFamily(
+            "headgate_finished", "Jobs that finished, by queue and result.", labels=["queue", "result"]
+        )
+        for name, queue in list(self._engine.queues.items()):
+            if queue.resource is None:
+                # Any name a user writes on a Job: not a bounded set.
+                continue
+            waiting.add_metric([name], queue.waiting)
+            active.add_metric([name], queue.active)
+            runs.add_metric([name], queue.active_runs)
+            for result, count in queue.tally.by_result.items():
+                finished.add_metric([name, result], count)
+        yield from (waiting, active, runs, finished)

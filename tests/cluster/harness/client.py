@@ -1,0 +1,193 @@
+"""A plain client for tests: synchronous, without any of Headgate's code, so that it can testify."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import urllib3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+JOBS = "/apis/batch/v1/jobs"
+QUEUES = "/apis/headgate.dev/v1alpha1/jobqueues"
+POOLS = "/apis/headgate.dev/v1alpha1/clusterpools"
+MERGE = "application/merge-patch+json"
+
+
+class RefusedError(Exception):
+    """The API server said no."""
+
+    def __init__(self, status: int, body: Json) -> None:
+        super().__init__(f"{status}: {body.get('message')}")
+        self.status = status
+        self.message: str = body.get("message") or ""
+
+
+class Client:
+    """One user's connection to an API server."""
+
+    def __init__(self, server: str, token: str, ca_file: Path) -> None:
+        self._server = server
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._http = urllib3.PoolManager(maxsize=32, block=True, ca_certs=str(ca_file), retries=False)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, content_type: str = "application/json"
+    ) -> Json:
+        """Make a request; raises `RefusedError` on an error."""
+        headers = {**self._headers, "Content-Type": content_type}
+        answer = self._http.request(
+            method, self._server + path, body=None if body is None else json.dumps(body), headers=headers
+        )
+        if answer.status >= 400:
+            # A path that is not served yet answers in plain text.
+            is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+            raise RefusedError(
+                answer.status, json.loads(answer.data) if is_json else {"message": str(answer.data)}
+            )
+        data: Json = json.loads(answer.data) if answer.data else {}
+        return data
+
+    def get(self, path: str) -> Json:
+        return self.call("GET", path)
+
+    def items(self, path: str) -> list[Json]:
+        return list(self.call("GET", path)["items"])
+
+    def create(self, path: str, body: Json) -> Json:
+        return self.call("POST", path, body)
+
+    def patch(self, path: str, body: Json, *, content_type: str = MERGE) -> Json:
+        return self.call("PATCH", path, body, content_type=content_type)
+
+    def delete(self, path: str, *, propagation: str = "Background") -> Json:
+        return self.call("DELETE", path, {"propagationPolicy": propagation})
+
+    def create_all(self, path: str, bodies: Iterable[Json], *, at_once: int = 16) -> list[Json]:
+        """Create many objects at full speed."""
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(lambda body: self.create(path, body), bodies))
+
+
+@dataclass(frozen=True)
+class User:
+    """A namespace and the queues of one test, seen with somebody's rights."""
+
+    client: Client
+    namespace: str
+
+    @property
+    def jobs_path(self) -> str:
+        return f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
+
+    def queue(self, name: str, **spec: Any) -> Json:
+        """Create a JobQueue; limits are off unless given. Its name gets the namespace in front, to be unique."""
+        body = {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "JobQueue",
+            "metadata": {"name": self.full(name)},
+            "spec": {"runConcurrency": 0, "actionConcurrency": 0, **spec},
+        }
+        return self.client.create(QUEUES, body)
+
+    def full(self, name: str) -> str:
+        return f"{self.namespace}-{name}"
+
+    def get_queue(self, name: str) -> Json:
+        return self.client.get(f"{QUEUES}/{self.full(name)}")
+
+    def status(self, name: str) -> Json:
+        return dict(self.get_queue(name).get("status") or {})
+
+    def change_queue(self, name: str, **spec: Any) -> Json:
+        return self.client.patch(f"{QUEUES}/{self.full(name)}", {"spec": spec})
+
+    def job(self, name: str, queue: str | None, **options: Any) -> Json:
+        """Create a Job, see `job_body`."""
+        return self.client.create(self.jobs_path, self.job_body(name, queue, **options))
+
+    def jobs(self, count: int, queue: str, **options: Any) -> list[Json]:
+        """Create many Jobs at full speed."""
+        prefix = options.pop("prefix", "job")
+        bodies = (self.job_body(f"{prefix}-{number:04}", queue, **options) for number in range(count))
+        return self.client.create_all(self.jobs_path, bodies)
+
+    def job_body(
+        self,
+        name: str,
+        queue: str | None,
+        *,
+        seconds: float = 1.0,
+        fail: bool = False,
+        labels: dict[str, str] | None = None,
+        annotations: dict[str, str] | None = None,
+        owner: Json | None = None,
+        **spec: Any,
+    ) -> Json:
+        pod_annotations = {"headgate.dev/test-duration": f"{seconds}s"}
+        if fail:
+            pod_annotations["headgate.dev/test-fail"] = "true"
+        all_labels = {"headgate.dev/queue": self.full(queue)} if queue else {}
+        metadata: Json = {
+            "name": name,
+            "labels": {**all_labels, **(labels or {})},
+            "annotations": annotations or {},
+        }
+        if owner:
+            metadata["ownerReferences"] = [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": owner["metadata"]["name"],
+                    "uid": owner["metadata"]["uid"],
+                }
+            ]
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": metadata,
+            "spec": {
+                "backoffLimit": 0,
+                **spec,
+                "template": {
+                    "metadata": {"annotations": pod_annotations},
+                    "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},
+                },
+            },
+        }
+
+    def get_job(self, name: str) -> Json:
+        return self.client.get(f"{self.jobs_path}/{name}")
+
+    def all_jobs(self) -> list[Json]:
+        return self.client.items(self.jobs_path)
+
+    def events_on(self, name: str, *, namespace: str = "default") -> list[Json]:
+        events = self.client.items(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+        return [event for event in events if event.get("regarding", {}).get("name") == name]
+
+
+def eventually(question: Callable[[], T], *, within: float = 30.0, every: float = 0.1) -> T:
+    """Ask until the answer is truthy and return it; the last answer, or error, is in the failure."""
+    deadline = time.monotonic() + within
+    answer: T | None
+    problem: Exception | None
+    while True:
+        try:
+            answer, problem = question(), None
+            if answer:
+                return answer
+        except (RefusedError, AssertionError, KeyError) as error:
+            answer, problem = None, error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s; last answer: {answer!r}, last error: {problem!r}")
+        time.sleep(every)

@@ -1,0 +1,115 @@
+"""Operator processes for tests: real ones, with the rights of the chart's own ServiceAccount."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Self
+
+from tests.cluster.harness.client import eventually
+
+if TYPE_CHECKING:
+    import signal
+    from pathlib import Path
+
+
+class OperatorProcess:
+    """One replica."""
+
+    def __init__(
+        self, kubeconfig: Path, directory: Path, *, name: str, lease_namespace: str, prefix: str
+    ) -> None:
+        self.name = name
+        self.port = 0
+        self.log = directory / f"{name}.log"
+        self._kubeconfig = kubeconfig
+        self._lease_namespace = lease_namespace
+        self._prefix = prefix
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self) -> Self:
+        """Start the process; it is ready some time later."""
+        self.port = _free_port()
+        command = [
+            sys.executable, "-m", "headgate",
+            f"--lease-name={self._prefix}", f"--lease-namespace={self._lease_namespace}",
+            f"--kubeconfig={self._kubeconfig}", f"--policy-prefix={self._prefix}",
+            "--metrics-host=127.0.0.1", f"--metrics-port={self.port}",
+            "--create-defaults", "--log-format=text",
+        ]  # fmt: skip
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, "POD_NAME": self.name}
+            )
+        return self
+
+    def fetch(self, path: str) -> tuple[int, str]:
+        """Return status and text of one of its pages; status 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def metric(self, name: str) -> float:
+        """Return the sum of a metric's samples."""
+        lines = self.fetch("/metrics")[1].splitlines()
+        return sum(
+            float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name
+        )
+
+    @property
+    def leads(self) -> bool:
+        status, text = self.fetch("/readyz")
+        return status == 200 and "standby" not in text
+
+    def wait_until_leading(self, within: float = 60.0) -> Self:
+        eventually(lambda: self._alive() and self.leads, within=within)
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> int:
+        """End it as Kubernetes would, and return its exit code."""
+        if self.process is None:
+            return 0
+        self.process.terminate()
+        try:
+            return self.process.wait(20)
+        finally:
+            self.kill()
+
+    def _alive(self) -> bool:
+        assert self.process is not None
+        code = self.process.poll()
+        if code is not None:
+            raise RuntimeError(f"the operator ended with {code}:\n{self.log.read_text()[-4000:]}")
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
