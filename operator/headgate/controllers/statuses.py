@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS: Final = 1.0
+LONGEST_SECONDS: Final = 30.0
+"""The longest pause before a status that could not be written is tried again; the pause doubles until then."""
 AT_ONCE: Final = 8
 """Statuses written at the same time: few, because Jobs go first."""
 
@@ -44,6 +46,7 @@ class StatusWriter:
         self._metrics = metrics
         self._clock = clock
         self._not_before: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
@@ -91,6 +94,7 @@ class StatusWriter:
                 logger.exception("the status of %s %s cannot be computed", model.__name__, name)
                 self._metrics.unreadable.inc()
             else:
+                self._failures.pop(key, None)
                 if wrote:
                     self._metrics.status_writes.labels(model.__name__).inc()
                     self._not_before[key] = self._clock() + INTERVAL_SECONDS
@@ -130,7 +134,8 @@ class StatusWriter:
 
     async def _again(self, key: Key, *, reread: bool = False) -> None:
         model, name = key
-        self._not_before[key] = self._clock() + INTERVAL_SECONDS
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        self._not_before[key] = self._clock() + min(INTERVAL_SECONDS * 2 ** (failures - 1), LONGEST_SECONDS)
         (self._engine.dirty_queues if model is JobQueue else self._engine.dirty_pools)[name] = None
         if not reread:
             return

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from headgate.api.jobqueue import JobQueue
+from headgate.api.names import TERM_ANNOTATION
 from headgate.dispatch.writes import send
 from headgate.engine.decisions import Admit, Confirm, Notice, Suspend
 from headgate.kube.client import UNREACHABLE, ApiError
@@ -137,7 +138,10 @@ class Dispatcher:
                     await send(self._api, write, term=self._term, now=stamp)
                 except ApiError as error:
                     self._metrics.api_error("patch", error)
-                    if error.is_final:
+                    if _is_fenced(error):
+                        logger.warning("refused: %s", error)
+                        self._suspect_deposed()
+                    elif error.is_final:
                         self._answer(write, error)
                         return
                     await asyncio.sleep(pause_after(error, next(pauses)))
@@ -175,8 +179,6 @@ class Dispatcher:
             "refused: %s of Job %s/%s: %s", type(write).__name__, write.job.namespace, write.job.name, error
         )
         self._engine.refused(write, error.message, self._clock())
-        # The API server refuses whom it no longer takes for the leader: find out before going on.
-        self._suspect_deposed()
 
     async def _confirm(self, name: str) -> None:
         try:
@@ -189,3 +191,11 @@ class Dispatcher:
             self._engine.unconfirmed(name, self._clock())
         else:
             self._engine.confirmed(name, raw, self._clock())
+
+
+def _is_fenced(error: ApiError) -> bool:
+    """Whether the API server took this replica for one that does not lead.
+
+    It may be right, or its view of the Lease lags behind a take-over: the first is found out, the second passes.
+    """
+    return error.status in (403, 422) and TERM_ANNOTATION in error.message

@@ -91,11 +91,11 @@ class Leadership:
             await asyncio.sleep(RETRY_SECONDS)
         self._won.set()
         renewed_at = monotonic()
-        while monotonic() - renewed_at < RENEW_SECONDS:
+        while True:
             await asyncio.sleep(RETRY_SECONDS)
             if await self._attempt():
                 renewed_at = monotonic()
-            elif not await self.still_leads():
+            elif monotonic() - renewed_at > RENEW_SECONDS or not await self.still_leads():
                 return
 
     async def _attempt(self) -> bool:
