@@ -23,7 +23,7 @@ class Kubectl(Protocol):
     def __call__(
         self,
         *args: str,
-        input: str | None = None,  # noqa: A002
+        input: str | None = None,
         check: bool = True,
         user: str = "admin",
     ) -> CompletedProcess[str]: ...
