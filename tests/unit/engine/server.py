@@ -1,0 +1,310 @@
+"""A simulated API server with a Job controller, and the independent recorder of section 8.
+
+It knows objects, resourceVersions and what the policies of section 7 refuse. Everything the recorder asserts is
+read from the server's own history, never from the engine's words.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from headgate.api.jobqueue_status import JobQueueStatus
+from headgate.engine.decisions import Admit, Cancel
+from headgate.engine.job import Job, JobState
+from tests.builders import a_pool, a_queue, copy_of, stamp
+
+if TYPE_CHECKING:
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.api.job import Outcome
+    from headgate.api.jobqueue import JobQueue, JobQueueSpec
+    from headgate.engine.decisions import Write
+
+Verdict = Literal["ok", "conflict", "refused"]
+Kind = Literal["job", "queue", "pool"]
+
+OUTCOME: dict[str, Outcome] = {"Canceled": "canceled", "QueueFull": "canceled"}
+
+
+class Event(NamedTuple):
+    """One line of a watch; `value` is None for what was deleted."""
+
+    name: str
+    version: int
+    value: Any
+
+
+class Entry(NamedTuple):
+    """How it was when a Job came into its queue."""
+
+    live: int
+    generation: int
+    version: int
+
+
+class Server:
+    """All objects, all watches, one clock."""
+
+    def __init__(self) -> None:
+        self.version = 100
+        self.now = 1_000.0
+        self.jobs: dict[str, Job] = {}
+        self.queues: dict[str, JobQueue] = {}
+        self.pools: dict[str, ClusterPool] = {}
+        self.events: dict[Kind, list[Event]] = {"job": [], "queue": [], "pool": []}
+
+        self.specs: dict[str, dict[int, JobQueueSpec]] = {}
+        """Every spec that a queue has had, by generation."""
+        self.last_terminated: dict[str, int] = {}
+        """The version at which a Terminated queue was deleted, by name."""
+        self.admitted: set[str] = set()
+        self.going: set[tuple[str, str]] = set()
+        """Runs by queue and key, from their first admission until none of their Jobs waits or runs."""
+        self.entries: dict[str, Entry] = {}
+        self.moved: set[str] = set()
+        self.ending: dict[str, Outcome] = {}
+        """What becomes of each Job that is being cancelled, when the Job controller gets to it."""
+        self.finish_version: dict[str, int] = {}
+        self.buried: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        """Finished and deleted Jobs by queue and result."""
+        self._count = 0
+
+    # ---- users
+
+    def put_pool(self, name: str, clusters: str, disabled: str = "") -> None:
+        self.pools[name] = a_pool(name, clusters, disabled=disabled)
+        self._emit("pool", name, self.pools[name])
+
+    def delete_pool(self, name: str) -> None:
+        if self.pools.pop(name, None) is not None:
+            self._emit("pool", name, None)
+
+    def create_queue(self, name: str, **spec: Any) -> None:
+        assert name not in self.queues
+        self.buried.pop(name, None)
+        self.version += 1
+        queue = a_queue(name, uid=f"{name}-{self.version}", version=self.version, **spec)
+        self.specs[name] = {1: queue.spec}
+        self._put_queue(queue)
+
+    def change_queue(self, name: str, **spec: Any) -> None:
+        queue = self.queues[name]
+        new = queue.spec.model_copy(update=spec)
+        if new == queue.spec:
+            return
+        generation = queue.metadata.generation + 1
+        self.version += 1
+        metadata = queue.metadata.model_copy(
+            update={"generation": generation, "resource_version": str(self.version)}
+        )
+        self.specs[name][generation] = new
+        self._put_queue(queue.model_copy(update={"metadata": metadata, "spec": new}))
+
+    def delete_queue(self, name: str) -> None:
+        """Refused, as the policy does it, while anything in it is live."""
+        if not self.live(name):
+            if self.queues[name].spec.state == "Terminated":
+                self.last_terminated[name] = self.version
+            del self.queues[name]
+            self._emit("queue", name, None)
+
+    def write_status(self, seen: JobQueue, status: JobQueueStatus) -> JobQueue | None:
+        """Write a queue's status if it still is as seen; None if it is not."""
+        queue = self.queues.get(seen.name)
+        if queue is None or queue.metadata.resource_version != seen.metadata.resource_version:
+            return None
+        self.version += 1
+        metadata = queue.metadata.model_copy(update={"resource_version": str(self.version)})
+        queue = queue.model_copy(
+            update={"metadata": metadata, "status": JobQueueStatus.model_validate(status.to_dict())}
+        )
+        self._put_queue(queue)
+        return queue
+
+    def submit(self, queue: str, **fields: Any) -> str:
+        """Create a Job. The depth is not checked: the engine sees what slips past a status that lags."""
+        self._count += 1
+        uid = f"j{self._count:04}"
+        self.version += 1
+        job = Job(
+            **(
+                {
+                    "uid": uid,
+                    "name": uid,
+                    "queue": queue,
+                    "resource_version": self.version,
+                    "created": int(self.now),
+                    "state": JobState.WAITING,
+                }
+                | fields
+            )
+        )
+        self._enters(job)
+        self._put_job(job)
+        return uid
+
+    def update(self, uid: str, **fields: Any) -> None:
+        self.version += 1
+        before = self.jobs[uid]
+        job = copy_of(before, resource_version=self.version, **fields)
+        if job.queue != before.queue:
+            self._enters(job)
+            self.moved.add(uid)
+        self._put_job(job)
+
+    def finish(self, uid: str, result: Outcome) -> None:
+        self.update(uid, state=JobState.FINISHED, result=result, finished_at=int(self.now), canceling=False)
+        self.finish_version[uid] = self.version
+        self.ending.pop(uid, None)
+
+    def delete(self, uid: str) -> None:
+        job = self.jobs.pop(uid)
+        if job.result is not None:
+            self.buried[job.queue][job.result] += 1
+        self.ending.pop(uid, None)
+        self._emit("job", uid, None)
+
+    # ---- the operator's writes
+
+    def land(self, write: Write) -> Verdict:
+        """Apply a write, if the Job still is as it was seen."""
+        job = self.jobs.get(write.job.uid)
+        if job is None or job.resource_version != write.resource_version:
+            return "conflict"
+        if isinstance(write, Admit):
+            goes_on = (job.queue, self._run(job)) in self.going
+            self._record_admission(job, write.cluster)
+            self.update(
+                job.uid,
+                state=JobState.ACTIVE,
+                cluster=write.cluster,
+                admitted_at=stamp(self.now),
+                started=True,
+            )
+            self._record_limits(self.jobs[job.uid], goes_on)
+            self.going.add((job.queue, self._run(job)))
+        elif isinstance(write, Cancel):
+            assert job.state is not JobState.FINISHED
+            self.ending[job.uid] = OUTCOME[write.reason]
+            self.update(job.uid, canceling=True, started=True)
+        else:
+            assert job.state is JobState.UNADMITTED
+            self.update(job.uid, state=JobState.WAITING)
+        return "ok"
+
+    # ---- the record
+
+    def live(self, queue: str) -> list[Job]:
+        return [j for j in self.jobs.values() if j.queue == queue and j.state is not JobState.FINISHED]
+
+    def watermark(self, queue: str) -> int:
+        """Up to which version of Jobs the written totals are complete."""
+        known = self.queues.get(queue)
+        accounting = known.status.accounting if known is not None else None
+        return int(accounting.resource_version) if accounting is not None else 0
+
+    def is_counted(self, uid: str) -> bool:
+        """Whether a finished Job is contained in totals that were written: it may be deleted or changed.
+
+        The documented exception of the totals: a finished Job that goes, or changes, before they are written.
+        """
+        queue = self.jobs[uid].queue
+        return queue not in self.queues or self.finish_version[uid] <= self.watermark(queue)
+
+    def is_exact(self, queue: str) -> bool:
+        """Whether an operator that starts now can tell which finished Jobs the written totals contain."""
+        watermark = self.watermark(queue)
+        return not any(
+            self.finish_version[job.uid] <= watermark < job.resource_version
+            for job in self.jobs.values()
+            if job.queue == queue and job.state is JobState.FINISHED
+        )
+
+    def may_be_excess(self, uid: str) -> bool:
+        """Whether the queue was full when the Job came, by a spec that stood then or stands since."""
+        job, entry = self.jobs.get(uid), self.entries[uid]
+        if job is None or job.queue not in self.specs:
+            return True
+        return any(
+            generation >= entry.generation and 0 < spec.depth <= entry.live
+            for generation, spec in self.specs[job.queue].items()
+        )
+
+    def was_terminated(self, uid: str) -> bool:
+        """Whether the queue of a Job has been Terminated at any time since the Job came."""
+        job = self.jobs.get(uid)
+        if job is None:
+            return True
+        queue = self.queues.get(job.queue)
+        now = queue is not None and queue.spec.state == "Terminated"
+        return now or self.last_terminated.get(job.queue, 0) >= self.entries[uid].version
+
+    def _record_admission(self, job: Job, cluster: str) -> None:
+        assert job.state is JobState.WAITING, "admitted although it does not wait"
+        assert job.uid not in self.admitted, "admitted twice"
+        assert not job.canceling
+        assert not job.held
+        assert job.error is None
+        self.admitted.add(job.uid)
+        queue = self.queues.get(job.queue)
+        if queue is None:
+            return
+        assert job.pool in (None, queue.spec.pool), "through the wall of the pool"
+        assert cluster.startswith(queue.spec.pool), "onto a cluster of another pool"
+        assert any(
+            not spec.dispatch.paused
+            and spec.state != "Terminated"
+            and (spec.clusters == ["*"] or cluster in spec.clusters)
+            for spec in self._in_force(queue)
+        ), "no spec that may be in force lets it through"
+
+    def _record_limits(self, job: Job, goes_on: bool) -> None:
+        """Check the limits; one more Job of a run that goes on does not count against the limit of runs."""
+        queue = self.queues.get(job.queue)
+        if queue is None:
+            return
+        active = [other for other in self.live(job.queue) if other.state is JobState.ACTIVE]
+        runs = {self._run(other) for other in active}
+        assert any(
+            (not spec.action_concurrency or len(active) <= spec.action_concurrency)
+            and (goes_on or not spec.run_concurrency or len(runs) <= spec.run_concurrency)
+            for spec in self._in_force(queue)
+        ), f"{len(active)} active, {len(runs)} runs"
+
+    def _in_force(self, queue: JobQueue) -> list[JobQueueSpec]:
+        """The specs under which an admission that lands now may have been decided.
+
+        That is the promise of status.observedGeneration: nothing decided under an older one can still land.
+        """
+        observed = queue.status.observed_generation or 0
+        return [spec for generation, spec in self.specs[queue.name].items() if generation >= observed]
+
+    def _run(self, job: Job) -> str:
+        """The run of a Job, or a coarser one: who counts these never counts too many."""
+        if job.run_label is not None:
+            return f"{job.namespace}/{job.run_label}"
+        owner = self.jobs.get(job.owner_uid or "")
+        return self._run(owner) if owner is not None else job.owner_uid or job.uid
+
+    def _enters(self, job: Job) -> None:
+        queue = self.queues.get(job.queue)
+        generation = queue.metadata.generation if queue is not None else 1
+        self.entries[job.uid] = Entry(len(self.live(job.queue)), generation, self.version)
+
+    def _put_job(self, job: Job) -> None:
+        self.jobs[job.uid] = job
+        self.events["job"].append(Event(job.uid, job.resource_version, job))
+        self._end_runs()
+
+    def _end_runs(self) -> None:
+        live = {(j.queue, self._run(j)) for j in self.jobs.values() if j.state is not JobState.FINISHED}
+        self.going &= live
+
+    def _put_queue(self, queue: JobQueue) -> None:
+        self.queues[queue.name] = queue
+        self.events["queue"].append(Event(queue.name, int(queue.metadata.resource_version), queue))
+
+    def _emit(self, kind: Kind, name: str, value: Any) -> None:
+        self.version += 1
+        self.events[kind].append(Event(name, self.version, value))
+        self._end_runs()

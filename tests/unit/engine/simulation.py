@@ -1,0 +1,493 @@
+"""An operator around the engine, as careless as the world allows, between a simulated server and the slow model.
+
+Watches lag, each at its own pace; writes land and are answered in any order; answers get lost, and the edge tries
+again with the same resourceVersion; statuses are written now and then; the operator dies at any moment. Every method
+takes plain numbers, so that both Hypothesis and a seeded generator can drive it, and checks what it can see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL
+from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
+from headgate.engine.engine import Engine
+from headgate.engine.job import RESULTS, JobState
+from headgate.engine.lifecycle import SETTLE_SECONDS
+from headgate.engine.status import queue_status
+from tests.builders import copy_of, stamp
+from tests.unit.engine.server import Server
+from tests.unit.engine.slow import SlowModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.api.jobqueue import JobQueue
+    from headgate.api.jobqueue_status import JobQueueStatus
+    from headgate.engine.decisions import Write
+    from headgate.engine.job import Job
+    from tests.unit.engine.server import Event, Kind, Verdict
+
+ARRIVED = {"Drained": "Drained", "Sealed": "Sealed", "Terminated": "Terminated"}
+ON_THE_WAY = {"Drained": "Draining", "Sealed": "Sealing", "Terminated": "Terminating"}
+KINDS: tuple[Kind, ...] = ("job", "queue", "pool")
+
+
+@dataclass(eq=False)
+class Call:
+    """A write under way; once it has landed, its answer is."""
+
+    write: Write
+    stamp: str
+    verdict: Verdict | None = None
+
+
+@dataclass(eq=False)
+class Read:
+    """A read of a queue under way; `done` once the server has answered it."""
+
+    name: str
+    done: bool = False
+    found: JobQueue | None = None
+
+
+class Simulation:
+    """One hub, one operator at a time."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.server.put_pool("p", "p1 p2")
+        self.server.put_pool("q", "q1")
+        self.engine: Engine | None = None
+        self.model: SlowModel | None = None
+        self.seen: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        """How far each watch has got."""
+        self.calls: list[Call] = []
+        self.orphans: list[Call] = []
+        """Cancellations and suspensions of operators that died: they may land at any time."""
+        self.reads: list[Read] = []
+        self.restarts = 0
+        self.accepted: dict[str, str] = {}
+        """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
+        self.start()
+
+    # ---- the operator's life
+
+    def start(self) -> None:
+        """Take over: from here on nothing that another operator admits is let in. Then list everything."""
+        if self.engine is not None:
+            return
+        # Fencing: an admission under an older term is refused.
+        self.orphans += [call for call in self.calls if not isinstance(call.write, Admit)]
+        self.calls.clear()
+        self.reads.clear()
+        self.engine = Engine()
+        self.model = SlowModel(self.engine)
+        self.restarts += 1
+        for name, pool in self.server.pools.items():
+            self.engine.pool_changed(pool)
+            self.model.tell_pool(name, pool)
+        self._list_queues()
+        self._list_jobs()
+        self.seen = {kind: len(self.server.events[kind]) for kind in KINDS}
+        for name, queue in self.server.queues.items():
+            if all(self.accepted.get(job.uid) == queue.metadata.uid for job in self.server.live(name)):
+                assert not self.engine.queues[name].depth.excess, "an accepted Job is refused after a restart"
+
+    def crash(self) -> None:
+        """Die, in the middle of anything.
+
+        The documented exception is avoided: a finished Job whose change the totals do not know of yet.
+        """
+        if self.engine is None:
+            return
+        while not all(self.server.is_exact(name) for name in self.server.queues):
+            self._deliver_all()
+            self.flush(0)
+        self.accepted = {
+            job.uid: known.resource.metadata.uid
+            for known in self.engine.queues.values()
+            if known.resource is not None
+            for job in known.jobs.values()
+            if job.accepted
+        }
+        self.engine = self.model = None
+
+    def relist(self) -> None:
+        """The watch of Jobs met a 410: list anew. What happened in between is never told."""
+        if self.engine is not None:
+            self._list_jobs()
+            self.seen["job"] = len(self.server.events["job"])
+
+    def relist_queues(self) -> None:
+        if self.engine is not None:
+            self._list_queues()
+            self.seen["queue"] = len(self.server.events["queue"])
+
+    def deliver(self, kind: Kind, most: int) -> None:
+        """Let a watch tell up to so many events."""
+        events = self.server.events[kind]
+        for _ in range(most):
+            if self.engine is None or self.seen[kind] == len(events):
+                return
+            event = events[self.seen[kind]]
+            self.seen[kind] += 1
+            {"job": self._tell_job, "queue": self._tell_queue, "pool": self._tell_pool}[kind](event)
+
+    def bookmark(self) -> None:
+        if self.engine is not None and self.seen["job"] == len(self.server.events["job"]):
+            self.engine.versions_passed(self.server.version)
+
+    def probe(self, pool: str, cluster: str, healthy: bool) -> None:
+        if self.engine is None:
+            return
+        assert self.model is not None
+        self.engine.cluster_probed(pool, cluster, "Running" if healthy else "Unknown", "", "")
+        self.model.tell_probe(pool, cluster, healthy)
+
+    # ---- decisions
+
+    def decide(self, limit: int) -> int:
+        """Ask for decisions, check each against the model, and set them going."""
+        if self.engine is None:
+            return 0
+        assert self.model is not None
+        decisions = self.engine.decide(limit, self.server.now)
+        writes: list[Write] = []
+        admissions: list[Admit] = []
+        for decision in decisions:
+            if isinstance(decision, Confirm):
+                self.reads.append(Read(decision.queue))
+            elif isinstance(decision, Admit):
+                admissions.append(decision)
+            elif not isinstance(decision, Notice):
+                self._check_correction(decision)
+                writes.append(decision)
+        self.model.settle()
+        for admission in admissions:
+            self.model.admit(admission)
+        writes += admissions
+        assert len(writes) <= limit
+        if len(writes) < limit:
+            for pool in ("p", "q"):
+                left = self.model.legal(pool)
+                assert not left, f"nothing is let through although {left[0].uid} may go"
+        self.calls += [Call(write, stamp(self.server.now)) for write in writes]
+        return len(decisions)
+
+    def land(self, pick: int, *, refuse: bool = False) -> None:
+        """Let one write reach the server."""
+        pending = [call for call in self.calls if call.verdict is None] + self.orphans
+        if not pending:
+            return
+        call = pending[pick % len(pending)]
+        verdict = "refused" if refuse else self.server.land(call.write)
+        if call in self.orphans:
+            self.orphans.remove(call)
+        else:
+            call.verdict = verdict
+
+    def answer(self, pick: int, *, lose: bool = False) -> None:
+        """Let one answer come back, or get lost: then the same write is tried again."""
+        if self.engine is None:
+            return
+        answered = [call for call in self.calls if call.verdict is not None]
+        if not answered:
+            return
+        call = answered[pick % len(answered)]
+        if lose:
+            call.verdict = None
+            return
+        self.calls.remove(call)
+        self._tell_answer(call)
+
+    def confirm(self, pick: int, *, fail: bool = False) -> None:
+        """Let one read of a queue get a step further."""
+        if self.engine is None or not self.reads:
+            return
+        assert self.model is not None
+        read = self.reads[pick % len(self.reads)]
+        if not read.done and not fail:
+            read.done, read.found = True, self.server.queues.get(read.name)
+            return
+        self.reads.remove(read)
+        now = self.server.now
+        if fail:
+            self.engine.unconfirmed(read.name, now)
+            self.model.settle()
+            return
+        self.engine.confirmed(read.name, read.found, now)
+        known = self.engine.queues.get(read.name)
+        if known is None or known.resource is None:
+            self.model.tell_queue_gone(read.name)
+        else:
+            self.model.tell_queue(known.resource)
+
+    def flush(self, pick: int) -> int:
+        """Write the statuses that may have changed (0: all, else one of them); return how many were written."""
+        if self.engine is None:
+            return 0
+        dirty = list(self.engine.dirty_queues)
+        if pick and dirty:
+            dirty = [dirty[pick % len(dirty)]]
+        written = 0
+        for name in dirty:
+            queue = self.engine.queues.get(name)
+            if queue is None or queue.resource is None:
+                del self.engine.dirty_queues[name]
+                continue
+            before = queue.resource
+            after = self.status(name)
+            if after == before.status:
+                del self.engine.dirty_queues[name]
+                continue
+            result = self.server.write_status(before, after)
+            if result is None:
+                continue
+            del self.engine.dirty_queues[name]
+            queue.tally.stale_watermark = False
+            written += 1
+            self._take_queue(result)
+        return written
+
+    def status(self, name: str) -> JobQueueStatus:
+        assert self.engine is not None
+        return queue_status(self.engine.queues[name], self.engine.observed_version, stamp(self.server.now))
+
+    # ---- invariants
+
+    def check(self) -> None:
+        """What the engine counts is what a recount of all it was told gives, at every moment."""
+        if self.engine is None:
+            return
+        assert self.model is not None
+        model = self.model
+        for name, queue in self.engine.queues.items():
+            live = model.live(name)
+            active = [job for job in live if model.is_active(job)]
+            assert queue.jobs.keys() == {job.uid for job in live}
+            assert (queue.active, queue.waiting) == (len(active), len(live) - len(active))
+            assert queue.active_runs == len(model.active_runs(name)), name
+            on = [model.cluster_of(job) for job in active]
+            assert {c: n for c, n in queue.active_on.items() if n} == {c: on.count(c) for c in on}
+            assert set(queue.tally.present) == {
+                job.uid
+                for job in model.jobs.values()
+                if job.queue == name and job.state is JobState.FINISHED
+            }
+        for uid, job in self.engine.jobs.items():
+            assert job.write == model.open.get(uid, 0)
+
+    def rest(self) -> None:
+        """Let everything be told, landed, answered, cancelled and written, and compare with the server."""
+        self.start()
+        assert self.engine is not None
+        server, engine = self.server, self.engine
+        for _ in range(60):
+            server.now += 61.0
+            self._deliver_all()
+            while self.orphans or any(call.verdict is None for call in self.calls):
+                self.land(0)
+            while self.calls:
+                self.answer(0)
+            while self.reads:
+                self.confirm(0)
+            for uid in list(server.ending):
+                server.finish(uid, server.ending[uid])
+            decided = self.decide(1_000)
+            self.check()
+            if not decided and not self.flush(0) and self._all_told():
+                break
+        else:
+            raise AssertionError("it never comes to rest")
+        self._check_statuses()
+        live = {uid for uid, job in server.jobs.items() if job.state is not JobState.FINISHED}
+        assert set(engine.jobs) == live, "a Job is lost"
+        assert engine.known_uids() == set(server.jobs)
+        assert not any(job.state is JobState.UNADMITTED for job in engine.jobs.values() if not job.canceling)
+        for queue in engine.queues.values():
+            assert not queue.depth.excess
+            assert not queue.in_flight
+            if queue.lifecycle.terminating:
+                assert not queue.live, "a terminated queue keeps a live Job"
+        assert self.flush(0) == 0, "an unchanged world causes a write"
+
+    def _check_statuses(self) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        server = self.server
+        fresh = Simulation.__new__(Simulation)
+        fresh.engine = Engine()
+        fresh.model = SlowModel(fresh.engine)
+        fresh.server = server
+        fresh._tell_everything()
+        for name, queue in server.queues.items():
+            status, spec = queue.status, queue.spec
+            jobs = [job for job in server.jobs.values() if job.queue == name]
+            live = [job for job in jobs if job.state is not JobState.FINISHED]
+            active = [job for job in live if job.state is JobState.ACTIVE]
+            ended = {
+                result: sum(job.result == result for job in jobs) + server.buried[name][result]
+                for result in RESULTS
+            }
+            assert status.jobs is not None
+            counted = status.jobs.model_dump(by_alias=True)
+            assert counted == {
+                **ended,
+                "total": len(live) + sum(ended.values()),
+                "waiting": len(live) - len(active),
+                "active": len(active),
+            }, name
+            assert status.actions is not None
+            assert (status.actions.active, status.actions.limit) == (len(active), spec.action_concurrency)
+            assert status.depth is not None
+            assert (status.depth.current, status.depth.limit) == (len(live), spec.depth)
+            assert status.observed_generation == queue.metadata.generation
+            expected = "Active"
+            if spec.state != "Active":
+                expected = ON_THE_WAY[spec.state] if live else ARRIVED[spec.state]
+            assert status.state == expected
+            conditions = {condition.type: condition.status for condition in status.conditions}
+            stalled = not self.model.clusters(queue)
+            assert (conditions["Stalled"] == "True") is stalled
+            assert (conditions["Accepting"] == "True") is (spec.state == "Active")
+            closed = stalled or spec.dispatch.paused or expected in ("Drained", "Sealed")
+            closed = closed or spec.state == "Terminated"
+            assert (conditions["Dispatching"] == "False") is closed
+            # A fresh list tells the same, but for runs that only memory knows to have ended.
+            again = queue_status(fresh.engine.queues[name], server.version, stamp(server.now + 99))
+            if again.runs == status.runs and not self._sick():
+                assert again == status, f"{again} instead of {status}"
+
+    def _sick(self) -> bool:
+        assert self.model is not None
+        return bool(self.model.sick)
+
+    # ---- inside
+
+    def _tell_everything(self) -> None:
+        assert self.engine is not None
+        for pool in self.server.pools.values():
+            self.engine.pool_changed(pool)
+        for queue in self.server.queues.values():
+            self.engine.queue_changed(queue, self.server.now - SETTLE_SECONDS)
+        for job in self._in_list_order():
+            self.engine.job_seen(copy_of(job), self.server.now - SETTLE_SECONDS)
+        self.engine.versions_passed(self.server.version)
+        self.engine.loaded(self.server.now)
+        self.engine.decide(0, self.server.now)
+
+    def _in_list_order(self) -> list[Job]:
+        return sorted(self.server.jobs.values(), key=lambda job: (job.created, job.uid))
+
+    def _list_jobs(self) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        now = self.server.now
+        gone = self.engine.known_uids()
+        for job in self._in_list_order():
+            gone.discard(job.uid)
+            self.engine.job_seen(copy_of(job), now)
+            self.model.tell_job(copy_of(job))
+        for uid in gone:
+            self.engine.job_gone(uid, self.server.version, now)
+            self.model.tell_gone(uid)
+        self.engine.versions_passed(self.server.version)
+        self.engine.loaded(now)
+        self.model.tell_loaded()
+
+    def _list_queues(self) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        for queue in self.server.queues.values():
+            self._take_queue(queue)
+        for name in [name for name in self.model.queues if name not in self.server.queues]:
+            self.engine.queue_gone(name)
+            self.model.tell_queue_gone(name)
+
+    def _deliver_all(self) -> None:
+        for kind in KINDS:
+            self.deliver(kind, len(self.server.events[kind]))
+
+    def _all_told(self) -> bool:
+        return not self.calls and not self.reads and all(
+            self.seen[kind] == len(self.server.events[kind]) for kind in KINDS
+        )
+
+    def _tell_job(self, event: Event) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        if event.value is None:
+            self.engine.job_gone(event.name, event.version, self.server.now)
+            self.model.tell_gone(event.name)
+        else:
+            self.engine.job_seen(copy_of(event.value), self.server.now)
+            self.model.tell_job(copy_of(event.value))
+
+    def _tell_queue(self, event: Event) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        if event.value is None:
+            self.engine.queue_gone(event.name)
+            self.model.tell_queue_gone(event.name)
+        else:
+            self._take_queue(event.value)
+
+    def _tell_pool(self, event: Event) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        if event.value is None:
+            self.engine.pool_gone(event.name)
+        else:
+            self.engine.pool_changed(event.value)
+        self.model.tell_pool(event.name, event.value)
+
+    def _take_queue(self, resource: JobQueue) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        known = self.engine.queues.get(resource.name)
+        same = (
+            known is not None
+            and known.resource is not None
+            and known.resource.metadata.uid == resource.metadata.uid
+        )
+        accepted = [job for job in known.jobs.values() if job.accepted] if known is not None and same else []
+        self.engine.queue_changed(resource, self.server.now)
+        self.model.tell_queue(resource)
+        assert not any(job.excess for job in accepted), "lowering the depth refuses an accepted Job"
+
+    def _tell_answer(self, call: Call) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        write, now = call.write, self.server.now
+        told = (write.job.uid, write.resource_version)
+        if call.verdict == "refused":
+            self.engine.refused(write, "no", now)
+            self.model.tell_refused(*told)
+            return
+        if call.verdict == "conflict":
+            self.engine.outdated(write, now)
+        elif isinstance(write, Admit):
+            self.engine.admitted(write, call.stamp, now)
+        else:
+            self.engine.written(write, now)
+        self.model.tell_answered(*told)
+
+    def _check_correction(self, write: Cancel | Suspend) -> None:
+        assert self.model is not None
+        job = self.model.jobs[write.job.uid]
+        assert job.uid not in self.model.open, "two writes at once for one Job"
+        assert write.resource_version == job.resource_version
+        assert not job.canceling
+        if isinstance(write, Suspend):
+            assert job.state is JobState.UNADMITTED
+        elif write.reason == REASON_CANCELED:
+            assert job.state is not JobState.FINISHED
+            assert self.server.was_terminated(job.uid), "cancelled although its queue was never terminated"
+        else:
+            assert write.reason == REASON_QUEUE_FULL
+            assert job.state is not JobState.ACTIVE
+            if not self.server.moved or self.restarts == 1:
+                assert self.server.may_be_excess(job.uid), "an accepted Job is cancelled as excess"
+        self.model.open[job.uid] = write.resource_version
