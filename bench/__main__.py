@@ -1,0 +1,119 @@
+"""`python -m bench`: measure, print a table, keep the result; the last line is a JSON object of the figures."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path  # noqa: TC003  (typer reads it)
+from statistics import median
+from typing import Annotated, Any, Final
+
+import orjson
+import typer
+from rich.console import Console
+
+from bench import engine, machine, memory, report, throughput
+from bench.cluster import Cluster, cluster
+
+PARTS: Final = ("engine", "backlog", "open", "rss")
+GROWTH: Final = (engine.Shape(1_000, 10, 10), engine.Shape(100_000, 10, 10))
+WIDE: Final = engine.Shape(100_000, 100, 50)
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"Parts to run, with commas: {', '.join(PARTS)}.")] = "",
+    rounds: Annotated[int, typer.Option(help="Runs of each side, in turn; medians count.", min=1)] = 3,
+    jobs: Annotated[int, typer.Option(help="Jobs in a run.", min=10)] = 1_000,
+    rss_jobs: Annotated[int, typer.Option(help="Waiting Jobs for the memory figure.", min=100)] = 100_000,
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile the operator into files named like this; figures suffer.")
+    ] = None,
+    *,
+    quick: Annotated[
+        bool, typer.Option(help="Small sizes, one round: to see that it works. Not kept.")
+    ] = False,
+) -> None:
+    """Measure what Headgate costs, beside a loop that does nothing but PATCH."""
+    parts = [part for part in (only.split(",") if only else PARTS) if part]
+    if unknown := set(parts) - set(PARTS):
+        raise typer.BadParameter(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if quick:
+        rounds, jobs, rss_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000)
+    # Into a file or a pipe, lines are as long as they need to be.
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    figures: dict[str, float] = {}
+    details: dict[str, Any] = {}
+    result = {
+        "machine": machine.describe(),
+        "settings": {
+            "parts": parts,
+            "rounds": rounds,
+            "jobs": jobs,
+            "rss_jobs": rss_jobs,
+            "profiled": bool(profile),
+        },
+        "figures": figures,
+        "details": details,
+    }
+    with ExitStack() as stack:
+        if "engine" in parts:
+            console.log("the engine alone")
+            _engine(figures, details, decisions=640 if quick else 6_400)
+        if set(parts) - {"engine"}:
+            console.log("starting a control plane")
+            running = stack.enter_context(cluster())
+            bench = throughput.Bench(running, jobs, 1.0, console.log, profile and profile.absolute())
+            for kind in ("backlog", "open"):
+                if kind in parts:
+                    _throughput(kind, bench, rounds, figures, details)
+            if "rss" in parts:
+                console.log(f"memory with {rss_jobs} waiting Jobs")
+                _memory(running, rss_jobs, figures, details)
+    figures = {key: figures[key] for key in (target.key for target in report.TARGETS) if key in figures}
+    report.show(figures, console)
+    if not quick and not profile:
+        console.print(f"kept in {report.keep(result)}")
+    print(orjson.dumps(figures).decode(), flush=True)
+
+
+def _engine(figures: dict[str, float], details: dict[str, Any], *, decisions: int) -> None:
+    small, large = engine.measure(list(GROWTH), decisions=decisions, rounds=7)
+    (wide,) = engine.measure([WIDE], decisions=decisions, rounds=7)
+    figures["decision_growth"] = round(large.decision / small.decision, 2)
+    figures["decisions_per_second"] = round(1 / wide.decision)
+    details["engine"] = {
+        "decision_us": {
+            str(shape.waiting): round(cost.decision * 1e6, 2)
+            for shape, cost in zip(GROWTH, (small, large), strict=True)
+        },
+        "wide_decision_us": round(wide.decision * 1e6, 2),
+        "wide_facts_of_a_job_us": round(wide.facts * 1e6, 2),
+        "wide_whole_lives_per_second": round(1 / (wide.decision + wide.facts)),
+    }
+
+
+def _throughput(
+    kind: str, bench: throughput.Bench, rounds: int, figures: dict[str, float], details: dict[str, Any]
+) -> None:
+    runs = bench.measure(kind, rounds)
+    bare, ours = (throughput.seconds_of(runs, who) for who in (throughput.BARE, throughput.HEADGATE))
+    figures[f"{kind}_ratio"] = round(bare / ours, 3)
+    costly = [run for run in runs if run.who == throughput.HEADGATE]
+    if kind == "open" or "cpu_ms_per_job" not in figures:
+        figures["cpu_ms_per_job"] = round(median(run.cpu_seconds for run in costly) / bench.jobs * 1e3, 2)
+        figures["writes_per_job"] = round(median(sum(run.writes.values()) for run in costly) / bench.jobs, 3)
+    details[kind] = {
+        "bare_per_second": round(bench.jobs / bare, 1),
+        "headgate_per_second": round(bench.jobs / ours, 1),
+        "runs": runs,
+    }
+
+
+def _memory(running: Cluster, jobs: int, figures: dict[str, float], details: dict[str, Any]) -> None:
+    used = memory.measure(running, jobs)
+    figures["rss_mb_100k"] = round(used.resident, 1)
+    details["rss"] = used
+
+
+if __name__ == "__main__":
+    typer.run(main)
