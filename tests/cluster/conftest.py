@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from controlplane import ClusterAccess, from_environment, tool
-from tests.cluster.harness.client import JOBS, POOLS, QUEUES, Client, User, eventually
-from tests.cluster.harness.invariants import QUEUE, recount, violations
-from tests.cluster.harness.operator import OperatorProcess
-from tests.cluster.harness.recorder import Recorder
+from tests.cluster.harness.client import JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.cluster import Kubectl, Site, install
+from tests.cluster.harness.invariants import QUEUE, recount
+from tests.cluster.harness.witness import watched
 
-ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "headgate"
-RELEASE = "headgate"
-SYSTEM = "headgate-system"
-NOT_INSTALLED = frozenset({"Deployment", "PodDisruptionBudget", "NetworkPolicy", "Pod", "Service"})
-"""What the chart brings for Pods: here the operator runs as a process of the test's."""
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
-Kubectl = Callable[..., subprocess.CompletedProcess[str]]
+    from tests.cluster.harness.operator import OperatorProcess
+    from tests.cluster.harness.recorder import Recorder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,45 +37,19 @@ def bare_control_plane() -> Iterator[ClusterAccess]:
 @pytest.fixture(scope="session")
 def control_plane(bare_control_plane: ClusterAccess) -> ClusterAccess:
     """A control plane with all of the chart but its Pods."""
-    helm = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM]
-    rendered = subprocess.run(helm, check=True, capture_output=True, text=True).stdout
-    objects = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] not in NOT_INSTALLED]
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
-    crds = [body for body in objects if body["kind"] == "CustomResourceDefinition"]
-    kubectl = _kubectl(bare_control_plane)
-    kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all([namespace, *crds]))
-    client = Client(bare_control_plane.server, bare_control_plane.tokens["admin"], bare_control_plane.ca_file)
-    for path in (QUEUES, POOLS):
-        eventually(lambda path=path: client.get(path)["metadata"]["resourceVersion"])
-    rest = [body for body in objects if body not in crds]
-    eventually(
-        lambda: kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest)), within=20
-    )
+    install(bare_control_plane)
     return bare_control_plane
 
 
-def _kubectl(cluster: ClusterAccess) -> Kubectl:
-    binary = Path(sys.executable).parent / "kubectl"
-
-    def run(
-        *arguments: str,
-        input: str | None = None,
-        check: bool = True,
-        user: str = "admin",
-    ) -> subprocess.CompletedProcess[str]:
-        kubeconfig = cluster.kubeconfig if user == "admin" else cluster.kubeconfig_for(user)
-        command = [str(binary), "--kubeconfig", str(kubeconfig), *arguments]
-        done = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
-        return done
-
-    return run
+@pytest.fixture(scope="session")
+def site(control_plane: ClusterAccess) -> Site:
+    """The session's control plane, and what tests do with it."""
+    return Site(control_plane)
 
 
 @pytest.fixture(scope="session")
-def kubectl(control_plane: ClusterAccess) -> Kubectl:
-    return _kubectl(control_plane)
+def kubectl(site: Site) -> Kubectl:
+    return site.kubectl
 
 
 @pytest.fixture(scope="session")
@@ -98,26 +65,14 @@ def helm(control_plane: ClusterAccess) -> Callable[..., subprocess.CompletedProc
 
 
 @pytest.fixture(scope="session")
-def admin(control_plane: ClusterAccess) -> Client:
-    return Client(control_plane.server, control_plane.tokens["admin"], control_plane.ca_file)
-
-
-@pytest.fixture(scope="session")
-def operator_kubeconfig(control_plane: ClusterAccess, kubectl: Kubectl) -> Path:
-    """The rights of the chart's own ServiceAccount, and nothing more."""
-    eventually(lambda: kubectl("get", "serviceaccount", RELEASE, "-n", SYSTEM))
-    token = kubectl("create", "token", RELEASE, "-n", SYSTEM, "--duration=24h").stdout.strip()
-    return control_plane.kubeconfig_for("service-account", token)
+def admin(site: Site) -> Client:
+    return site.admin
 
 
 @pytest.fixture
-def namespace(kubectl: Kubectl, request: pytest.FixtureRequest) -> str:
+def namespace(site: Site) -> str:
     """A fresh namespace in which alice and bob may edit."""
-    name = f"t-{os.urandom(4).hex()}"
-    kubectl("create", "namespace", name)
-    for user in ("alice", "bob"):
-        kubectl("create", "rolebinding", f"edit-{user}", "--clusterrole=edit", f"--user={user}", "-n", name)
-    return name
+    return site.namespace()
 
 
 @pytest.fixture
@@ -127,42 +82,42 @@ def given(admin: Client, namespace: str) -> User:
 
 
 @pytest.fixture
-def recorder(control_plane: ClusterAccess) -> Iterator[Recorder]:
+def recorder(site: Site) -> Iterator[Recorder]:
     """The witness; what it saw is checked when the test is done."""
-    witness = Recorder(control_plane.server, control_plane.tokens["admin"], control_plane.ca_file).start()
-    yield witness
-    wrong = violations(witness.record())
-    witness.stop()
-    assert not wrong, "\n".join(wrong[:20])
+    with watched(site) as witness:
+        yield witness
 
 
 @pytest.fixture
-def replicas(
-    operator_kubeconfig: Path, tmp_path: Path, recorder: Recorder
-) -> Iterator[Callable[[str], OperatorProcess]]:
+def replicas(site: Site, tmp_path: Path, recorder: Recorder) -> Iterator[Callable[[str], OperatorProcess]]:
     """Make operator processes; none of them outlives the test."""
     made: list[OperatorProcess] = []
+    site.free_lease()
 
     def make(name: str = "operator") -> OperatorProcess:
-        process = OperatorProcess(
-            operator_kubeconfig, tmp_path, name=name, lease_namespace=SYSTEM, prefix=RELEASE
-        )
-        made.append(process)
-        return process.start()
+        made.append(site.operator(tmp_path, name))
+        return made[-1].start()
 
     yield make
     for process in made:
         process.stop()
 
 
-@pytest.fixture
-def operator(replicas: Callable[[str], OperatorProcess]) -> OperatorProcess:
-    """An operator that leads."""
-    return replicas("operator").wait_until_leading()
+@pytest.fixture(scope="module")
+def operator(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """An operator that leads, one for all tests of a file; it has to end well."""
+    site.free_lease()
+    process = site.operator(tmp_path_factory.mktemp("operator")).start()
+    try:
+        yield process.wait_until_leading()
+    finally:
+        code = process.stop()
+    assert code == 0
+    assert "Traceback" not in process.log.read_text()
 
 
 @pytest.fixture
-def settled(admin: Client, recorder: Recorder) -> Callable[..., dict[str, Any]]:
+def settled(admin: Client) -> Callable[..., dict[str, Any]]:
     """Wait until a queue's status equals a recount from fresh lists, and return the status."""
 
     def check(queue: str) -> dict[str, Any]:

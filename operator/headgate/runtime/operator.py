@@ -145,6 +145,8 @@ class Operator:
 
     async def _finish(self) -> None:
         """End in order: no more decisions, the writes under way, the last statuses, the last events."""
+        # kopf takes the signals while it runs. It would wait for seconds for those who wait for this flag.
+        self._stop.set()
         if self._dispatcher is not None:
             await self._dispatcher.stop()
         await self._statuses.flush()

@@ -165,6 +165,71 @@ class User:
             },
         }
 
+    def many(self, count: int, queue: str, **options: Any) -> tuple[list[Json], list[str]]:
+        """Create many Jobs at full speed; return those that were accepted, and why others were refused."""
+        refused: list[str] = []
+
+        def create(number: int) -> Json | None:
+            try:
+                return self.job(f"{prefix}-{number:04}", queue, **options)
+            except RefusedError as error:
+                refused.append(error.message)
+                return None
+
+        prefix = options.pop("prefix", "job")
+        with ThreadPoolExecutor(16) as pool:
+            return [body for body in pool.map(create, range(count)) if body], refused
+
+    def change_job(self, name: str, body: Json) -> Json:
+        return self.client.patch(f"{self.jobs_path}/{name}", body)
+
+    def annotate(self, name: str, **annotations: str | None) -> Json:
+        """Set annotations of a Job (`headgate.dev/` is put before their names), or remove those that are None."""
+        named = {f"headgate.dev/{key}": value for key, value in annotations.items()}
+        return self.change_job(name, {"metadata": {"annotations": named}})
+
+    def pool(self, name: str, *clusters: str, state: str = "Enabled") -> Json:
+        """Create a pool, with the namespace before its name and before those of its clusters."""
+        body = {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "ClusterPool",
+            "metadata": {"name": self.full(name)},
+            "spec": {"clusters": self.clusters(*clusters, state=state)},
+        }
+        return self.client.create(POOLS, body)
+
+    def clusters(self, *names: str, state: str = "Enabled") -> list[Json]:
+        return [{"name": self.full(name), "local": True, "state": state} for name in names]
+
+    def change_pool(self, name: str, clusters: list[Json]) -> Json:
+        return self.client.patch(f"{POOLS}/{self.full(name)}", {"spec": {"clusters": clusters}})
+
+    def pool_status(self, name: str) -> Json:
+        return dict(self.client.get(f"{POOLS}/{self.full(name)}").get("status") or {})
+
+    def condition(self, queue: str, kind: str) -> Json:
+        """Return a condition of a queue; a KeyError where it is not there yet."""
+        found = {c["type"]: c for c in self.status(queue)["conditions"]}
+        return dict(found[kind])
+
+    def has_waiting(self, queue: str, count: int) -> bool:
+        """Whether the operator knows of so many waiting Jobs."""
+        return bool(self.status(queue)["jobs"]["waiting"] == count)
+
+    def succeeded(self, queue: str, count: int, *, within: float = 60.0) -> None:
+        """Wait until so many Jobs of a queue have succeeded."""
+
+        def check() -> bool:
+            jobs = self.status(queue)["jobs"]
+            assert jobs["succeeded"] == count, jobs
+            return True
+
+        eventually(check, within=within)
+
+    def pods(self, job: str) -> list[Json]:
+        path = f"/api/v1/namespaces/{self.namespace}/pods?labelSelector=batch.kubernetes.io/job-name%3D{job}"
+        return self.client.items(path)
+
     def get_job(self, name: str) -> Json:
         return self.client.get(f"{self.jobs_path}/{name}")
 
@@ -174,6 +239,11 @@ class User:
     def events_on(self, name: str, *, namespace: str = "default") -> list[Json]:
         events = self.client.items(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
         return [event for event in events if event.get("regarding", {}).get("name") == name]
+
+
+def next_second() -> None:
+    """Wait for the API server's clock, which creation times are of, to show another second."""
+    time.sleep(1.0 - time.time() % 1.0 + 0.05)
 
 
 def eventually(question: Callable[[], T], *, within: float = 30.0, every: float = 0.1) -> T:

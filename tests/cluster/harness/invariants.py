@@ -2,7 +2,8 @@
 
 A limit, a pause or a state is in force from when the status says that its generation was observed: until then, an
 admission decided under the spec before it may still land. So an admission is right if one of the generations between
-the observed and the current one allows it.
+the observed and the current one allows it. What is no part of a queue's spec (the clusters of its pool) is in force
+`SETTLED` seconds after it was seen.
 """
 
 from __future__ import annotations
@@ -10,19 +11,27 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from tests.cluster.harness.recorder import Seen
 
 Json = dict[str, Any]
 
 QUEUE = "headgate.dev/queue"
+PROJECT = "headgate.dev/project"
+RUN = "headgate.dev/run"
 ADMITTED_AT = "headgate.dev/admitted-at"
+CLUSTER = "headgate.dev/cluster"
+HOLD = "headgate.dev/hold"
+PRIORITY = "headgate.dev/priority"
 SETTLED = 2.5
-"""Seconds after which a Job that was there counts as known to the operator when it decided."""
+"""Seconds after which what was there counts as known to the operator when it decided."""
+COUNTS = ("total", "waiting", "active", "succeeded", "failed", "canceled", "timedOut")
+FINISHED = COUNTS[3:]
 
 
 @dataclass
@@ -31,9 +40,8 @@ class Job:
 
     uid: str
     body: Json
-    admissions: int = 0
-    run: str = ""
-    changed_at: float = 0.0
+    stamps: set[str] = field(default_factory=set)
+    """Every `admitted-at` it ever had."""
 
     @property
     def queue(self) -> str | None:
@@ -41,7 +49,7 @@ class Job:
 
     @property
     def admitted_at(self) -> str | None:
-        return (self.body["metadata"].get("annotations") or {}).get(ADMITTED_AT)
+        return _annotations(self.body).get(ADMITTED_AT)
 
     @property
     def finished(self) -> str | None:
@@ -56,18 +64,25 @@ class Job:
         return not self.finished and not self.suspended and self.admitted_at is not None
 
     @property
-    def waiting(self) -> bool:
-        return not self.finished and not self.active
+    def owner(self) -> str | None:
+        for owner in self.body["metadata"].get("ownerReferences") or ():
+            if owner["kind"] == "Job":
+                uid: str = owner["uid"]
+                return uid
+        return None
 
 
 @dataclass
 class Queue:
     """What the record says of one queue so far."""
 
+    uid: str = ""
     specs: dict[int, Json] = field(default_factory=dict)
     generation: int = 0
     status: Json = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    anchors: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Finished Jobs that keep their run active: they were admitted, and others of the run are live since."""
 
     def in_force(self) -> list[Json]:
         """Return the specs that an admission may still go by."""
@@ -80,93 +95,173 @@ class Queue:
     def active(self) -> int:
         return sum(job.active for job in self.jobs.values())
 
-    def active_runs(self) -> set[str]:
-        live, begun = set(), set()
-        for job in self.jobs.values():
-            if not job.finished:
-                live.add(job.run)
-            if job.admissions and not job.finished:
-                begun.add(job.run)
-        return live & begun
+
+@dataclass
+class Pool:
+    """The clusters of a pool, and when they changed."""
+
+    clusters: set[str] = field(default_factory=set)
+    enabled: set[str] = field(default_factory=set)
+    changed_at: float = 0.0
 
 
-def violations(record: Iterable[Seen]) -> list[str]:
-    """Return what a record shows to be wrong, a sentence each."""
-    return _Checker().check(record)
+def violations(record: Iterable[Seen], *, mangled: Container[str] = ()) -> list[str]:
+    """Return what a record shows to be wrong, a sentence each.
+
+    `mangled` names the queues whose status the test itself has spoilt.
+    """
+    return Checker(mangled).check(record)
 
 
-class _Checker:
-    def __init__(self) -> None:
+class Checker:
+    """Replays a record, revision by revision."""
+
+    def __init__(self, mangled: Container[str] = ()) -> None:
         self.queues: dict[str, Queue] = defaultdict(Queue)
         self.jobs: dict[str, Job] = {}
-        self.pools: dict[str, set[str]] = {}
+        self.pools: dict[str, Pool] = {}
         self.wrong: list[str] = []
+        self.peaks: dict[str, tuple[int, int]] = {}
+        """The most actions and the most runs that a queue ever had active."""
+        self._mangled = mangled
 
     def check(self, record: Iterable[Seen]) -> list[str]:
         for seen in record:
             if seen.kind == "ClusterPool":
-                self.pools[seen.name] = {cluster["name"] for cluster in seen.body["spec"].get("clusters", ())}
+                self._pool(seen)
             elif seen.kind == "JobQueue":
                 self._queue(seen)
             else:
                 self._job(seen)
         return self.wrong
 
+    def run_of(self, job: Job) -> str:
+        """Return the run a Job belongs to now: a Job that an admitted Job owns counts with its owner."""
+        label = _labels(job.body).get(RUN)
+        if label:
+            return f"{job.body['metadata']['namespace']}/{label}"
+        owner = self.jobs.get(job.owner or "")
+        if owner is not None and owner is not job and (owner.active or (owner.finished and owner.stamps)):
+            return self.run_of(owner)
+        return job.uid
+
+    def active_runs(self, queue: Queue) -> set[str]:
+        """Return the runs from whose first admission on some Job waits or runs."""
+        live, begun = set(), set()
+        for job in queue.jobs.values():
+            if not job.finished:
+                run = self.run_of(job)
+                live.add(run)
+                if job.active or queue.anchors.get(run):
+                    begun.add(run)
+        return live & begun
+
+    def _pool(self, seen: Seen) -> None:
+        clusters = () if seen.deleted else seen.body["spec"].get("clusters") or ()
+        self.pools[seen.name] = Pool(
+            {cluster["name"] for cluster in clusters},
+            {cluster["name"] for cluster in clusters if cluster.get("state", "Enabled") == "Enabled"},
+            seen.at,
+        )
+
     def _queue(self, seen: Seen) -> None:
         queue = self.queues[seen.name]
-        if seen.deleted:
+        if seen.deleted or seen.uid != queue.uid:
+            queue.uid = seen.uid
             queue.specs.clear()
             queue.status = {}
-            return
+            if seen.deleted:
+                return
         queue.generation = seen.body["metadata"]["generation"]
         queue.specs[queue.generation] = seen.body["spec"]
-        queue.status = seen.body.get("status") or {}
+        status = seen.body.get("status") or {}
+        if seen.name not in self._mangled:
+            self._status(f"revision {seen.revision}: the status of queue {seen.name}", queue.status, status)
+        queue.status = status
+
+    def _status(self, where: str, before: Json, after: Json) -> None:
+        old, new = before.get("jobs"), after.get("jobs")
+        if new is None:
+            if old is not None:
+                self.wrong.append(f"{where} was emptied")
+            return
+        if new["total"] != sum(new[name] for name in COUNTS[1:]):
+            self.wrong.append(f"{where} does not add up: {new}")
+        if after["depth"]["current"] != new["waiting"] + new["active"]:
+            self.wrong.append(f"{where} has depth {after['depth']} for {new}")
+        if after["actions"]["active"] != new["active"] or after["runs"]["active"] > new["total"]:
+            self.wrong.append(f"{where} has actions {after['actions']} and runs {after['runs']} for {new}")
+        for name in FINISHED:
+            if old is not None and new[name] < old[name]:
+                self.wrong.append(f"{where}: {name} goes down from {old[name]} to {new[name]}")
 
     def _job(self, seen: Seen) -> None:
         known = self.jobs.get(seen.uid)
         if seen.deleted:
             if known is not None:
                 del self.jobs[seen.uid]
-                if known.queue is not None:
-                    self.queues[known.queue].jobs.pop(seen.uid, None)
+                self._leave(known, known.queue)
             return
         job = known or Job(seen.uid, seen.body)
-        was_active, was_finished, was_queue = (
-            known is not None and job.active,
-            job.finished if known else None,
-            job.queue,
-        )
+        was_active = known is not None and job.active
+        was_finished = job.finished if known else None
+        was_queue, was_run = job.queue, self.run_of(job)
         job.body = seen.body
         self.jobs[seen.uid] = job
-        if known is None:
-            job.run = self._run(job)
-        if was_queue != job.queue and was_queue is not None:
-            self.queues[was_queue].jobs.pop(seen.uid, None)
+        if was_queue != job.queue:
+            self._leave(job, was_queue)
+            if was_active:
+                self.wrong.append(
+                    f"revision {seen.revision}: Job {seen.name} changes queue while it is active"
+                )
         if job.queue is None:
+            if job.admitted_at or _annotations(seen.body).get(CLUSTER):
+                self.wrong.append(f"revision {seen.revision}: Job {seen.name} is in no queue and was touched")
             return
         queue = self.queues[job.queue]
         queue.jobs[seen.uid] = job
-        if job.active and not was_active:
-            job.admissions += 1
-            if known is not None:
+        stamp = job.admitted_at
+        is_new_stamp = stamp is not None and stamp not in job.stamps
+        if stamp is not None:
+            job.stamps.add(stamp)
+        if is_new_stamp or (job.active and not was_active):
+            if known is not None and not seen.relisted:
                 self._admission(seen, queue, job, was_finished)
+            if len(job.stamps) > 1 or not is_new_stamp:
+                self.wrong.append(f"revision {seen.revision}: Job {seen.name} is admitted more than once")
+            actions, runs = self.peaks.get(job.queue, (0, 0))
+            self.peaks[job.queue] = (
+                max(actions, queue.active),
+                max(runs, len(self.active_runs(queue))),
+            )
+        if was_finished and was_finished != job.finished:
+            self.wrong.append(
+                f"revision {seen.revision}: Job {seen.name} had {was_finished}, now it has {job.finished}"
+            )
+        if job.finished and not was_finished:
+            if known is not None and job.stamps:
+                queue.anchors[was_run].add(job.uid)
+            self._end_run(queue, was_run)
 
-    def _run(self, job: Job) -> str:
-        metadata = job.body["metadata"]
-        label = _labels(job.body).get("headgate.dev/run")
-        if label:
-            return f"{metadata['namespace']}/{label}"
-        for owner in metadata.get("ownerReferences") or ():
-            if owner["kind"] == "Job" and owner["uid"] in self.jobs:
-                return self.jobs[owner["uid"]].run
-        return job.uid
+    def _leave(self, job: Job, name: str | None) -> None:
+        if name is None:
+            return
+        queue = self.queues[name]
+        queue.jobs.pop(job.uid, None)
+        for run in list(queue.anchors):
+            queue.anchors[run].discard(job.uid)
+            self._end_run(queue, run)
+
+    def _end_run(self, queue: Queue, run: str) -> None:
+        if not any(self.run_of(job) == run for job in queue.jobs.values() if not job.finished):
+            queue.anchors.pop(run, None)
 
     def _admission(self, seen: Seen, queue: Queue, job: Job, was_finished: str | None) -> None:
         where = f"revision {seen.revision}: Job {seen.name} of queue {job.queue}"
-        if job.admissions > 1:
-            self.wrong.append(f"{where} is admitted {job.admissions} times")
         if was_finished:
             self.wrong.append(f"{where} is admitted although it had {was_finished}")
+        if _annotations(seen.body).get(HOLD) == "true":
+            self.wrong.append(f"{where} is admitted although it is held")
         specs = queue.in_force()
         if not specs:
             self.wrong.append(f"{where} is admitted although there is no such queue")
@@ -174,15 +269,27 @@ class _Checker:
         reasons = [self._why_not(queue, spec) for spec in specs]
         if all(reasons):
             self.wrong.append(f"{where} is admitted although {'; '.join(r for r in reasons if r)}")
-        cluster = job.body["metadata"]["annotations"].get("headgate.dev/cluster")
-        if not any(cluster in self.pools.get(spec["pool"], ()) for spec in specs):
+        self._placement(where, specs, job)
+
+    def _placement(self, where: str, specs: list[Json], job: Job) -> None:
+        assert job.admitted_at is not None
+        cluster = _annotations(job.body).get(CLUSTER)
+        decided = _instant(job.admitted_at)
+        pool = self.pools.get(specs[-1]["pool"], Pool())
+        if decided <= pool.changed_at + SETTLED:
+            return
+        if cluster not in pool.clusters:
             self.wrong.append(f"{where} is sent to cluster {cluster}, which is not in its pool")
+        elif cluster not in pool.enabled:
+            self.wrong.append(f"{where} is sent to cluster {cluster}, which is disabled")
+        if not any("*" in spec["clusters"] or cluster in spec["clusters"] for spec in specs):
+            self.wrong.append(f"{where} is sent to cluster {cluster}, which its queue does not select")
 
     def _why_not(self, queue: Queue, spec: Json) -> str | None:
         actions, runs = spec["actionConcurrency"], spec["runConcurrency"]
         if actions and queue.active > actions:
             return f"{queue.active} are active and actionConcurrency is {actions}"
-        active_runs = len(queue.active_runs())
+        active_runs = len(self.active_runs(queue))
         if runs and active_runs > runs:
             return f"{active_runs} runs are active and runConcurrency is {runs}"
         if spec["dispatch"]["paused"]:
@@ -194,42 +301,105 @@ class _Checker:
         return None
 
 
-def out_of_order(record: Iterable[Seen], queue: str) -> list[str]:
-    """Return where a queue with one project did not keep the order of its execution mode."""
-    first: dict[str, Seen] = {}
-    last_spec: Json = {}
-    admitted: dict[str, str] = {}
-    touched: dict[str, float] = {}
-    ended: dict[str, float] = {}
+@dataclass
+class Line:
+    """How the Jobs of one queue stood in line, as far as the record tells."""
+
+    spec: Json
+    bodies: dict[str, Json]
+    """The newest version of each Job, by UID."""
+    admitted: dict[str, float]
+    """When each was admitted, by the operator's clock."""
+    ready: dict[str, float]
+    """Since when each stood where it stood when it was admitted; infinity while it is held."""
+    gone: set[str]
+
+    @property
+    def decisions(self) -> list[str]:
+        """UIDs in the order of `admitted-at`."""
+        return sorted(self.admitted, key=lambda uid: self.admitted[uid])
+
+    def waited(self, uid: str, when: float) -> bool:
+        """Whether a Job was certainly known to wait at that time."""
+        admitted = self.admitted.get(uid, -inf if uid in self.gone else inf)
+        return self.ready[uid] <= when - SETTLED and when < admitted
+
+    def project(self, uid: str) -> str:
+        metadata = self.bodies[uid]["metadata"]
+        return str(_labels(self.bodies[uid]).get(PROJECT) or metadata["namespace"])
+
+
+def line_of(record: Iterable[Seen], queue: str) -> Line:
+    """Return how the Jobs of a queue stood in line."""
+    line = Line({}, {}, {}, {}, set())
+    places: dict[str, tuple[Any, ...]] = {}
     for seen in record:
         if seen.kind == "JobQueue" and seen.name == queue:
-            last_spec = seen.body["spec"]
+            line.spec = seen.body["spec"]
         if seen.kind != "Job" or _labels(seen.body).get(QUEUE) != queue:
             continue
-        first.setdefault(seen.uid, seen)
-        stamp = (seen.body["metadata"].get("annotations") or {}).get(ADMITTED_AT)
-        if stamp:
-            admitted.setdefault(seen.uid, stamp)
-        else:
-            touched[seen.uid] = created(seen.body)
+        annotations = _annotations(seen.body)
+        if stamp := annotations.get(ADMITTED_AT):
+            line.admitted.setdefault(seen.uid, _instant(stamp))
+        held = annotations.get(HOLD) == "true"
+        place = (annotations.get(PRIORITY), held, _labels(seen.body).get(PROJECT))
+        if places.get(seen.uid) != place:
+            places[seen.uid] = place
+            line.ready[seen.uid] = inf if held else seen.at
+        line.bodies[seen.uid] = seen.body
         if seen.deleted or outcome(seen.body):
-            ended.setdefault(seen.uid, created(seen.body))
-    keys = {"FIFO": _oldest, "LIFO": _newest, "PRIORITY": _highest}
-    key = keys[last_spec["executionMode"]]
-    decisions = sorted(admitted, key=lambda uid: admitted[uid])
+            line.gone.add(seen.uid)
+    return line
+
+
+def decided(record: Iterable[Seen], *queues: str) -> list[Json]:
+    """Return the admitted Jobs of some queues in the order of decisions."""
+    record = list(record)
+    lines = [line_of(record, queue) for queue in queues]
+    found = [(line.admitted[uid], line.bodies[uid]) for line in lines for uid in line.admitted]
+    return [body for _, body in sorted(found, key=lambda pair: pair[0])]
+
+
+def out_of_order(record: Iterable[Seen], queue: str) -> list[str]:
+    """Return where, within one project, a queue did not keep the order of its execution mode."""
+    line = line_of(record, queue)
+    key = KEYS[line.spec["executionMode"]]
     wrong = []
-    for place, uid in enumerate(decisions):
-        when = datetime.fromisoformat(admitted[uid]).timestamp()
-        for later in decisions[place + 1 :]:
-            waited = touched.get(later, when) <= when - SETTLED
-            if waited and key(first[later].body) < key(first[uid].body):
-                wrong.append(f"{first[uid].name} goes before {first[later].name}")
+    for uid in line.decisions:
+        when, project = line.admitted[uid], line.project(uid)
+        wrong += [
+            f"{line.bodies[uid]['metadata']['name']} goes before {body['metadata']['name']}"
+            for other, body in line.bodies.items()
+            if other != uid
+            and line.project(other) == project
+            and key(body) < key(line.bodies[uid])
+            and line.waited(other, when)
+        ]
+    return wrong
+
+
+def unfair(record: Iterable[Seen], queue: str) -> list[str]:
+    """Return where a project had two turns in a row while another one waited: RoundRobin forbids it."""
+    line = line_of(record, queue)
+    last: dict[str, float] = {}
+    wrong = []
+    for uid in line.decisions:
+        when, project = line.admitted[uid], line.project(uid)
+        before = last.get(project)
+        if before is not None:
+            waiting = {line.project(other) for other in line.bodies if line.waited(other, before)}
+            passed = {other for other in waiting if last.get(other, 0.0) < before}
+            still = {other for other in passed if any(
+                line.project(one) == other and line.waited(one, when) for one in line.bodies
+            )}  # fmt: skip
+            wrong += [f"project {project} goes twice while {other} waits" for other in sorted(still)]
+        last[project] = when
     return wrong
 
 
 def recount(jobs: Iterable[Json], queue: str) -> dict[str, int]:
     """Count a queue's Jobs from a list, as its status should have them."""
-    counts = dict.fromkeys(("total", "waiting", "active", "succeeded", "failed", "canceled", "timedOut"), 0)
+    counts = dict.fromkeys(COUNTS, 0)
     for body in jobs:
         if _labels(body).get(QUEUE) != queue:
             continue
@@ -252,23 +422,42 @@ def outcome(body: Json) -> str | None:
     return None
 
 
+def why_failed(body: Json) -> str | None:
+    """Return the reason of a Job's condition Failed."""
+    for condition in (body.get("status") or {}).get("conditions") or ():
+        if condition["type"] == "Failed" and condition["status"] == "True":
+            reason: str = condition["reason"]
+            return reason
+    return None
+
+
 def created(body: Json) -> float:
     """Return a Job's creation in seconds."""
-    return datetime.fromisoformat(body["metadata"]["creationTimestamp"]).timestamp()
+    return _instant(body["metadata"]["creationTimestamp"])
+
+
+def _instant(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def _labels(body: Json) -> dict[str, str]:
-    return dict(body["metadata"].get("labels") or {})
+    return body["metadata"].get("labels") or {}
 
 
-def _oldest(body: Json) -> tuple[float, str]:
+def _annotations(body: Json) -> dict[str, str]:
+    return body["metadata"].get("annotations") or {}
+
+
+def oldest(body: Json) -> tuple[Any, ...]:
     return created(body), body["metadata"]["uid"]
 
 
-def _newest(body: Json) -> tuple[float, str]:
+def newest(body: Json) -> tuple[Any, ...]:
     return -created(body), body["metadata"]["uid"]
 
 
-def _highest(body: Json) -> tuple[int, float, str]:
-    annotations = body["metadata"].get("annotations") or {}
-    return (-int(annotations.get("headgate.dev/priority", "0")), *_oldest(body))
+def highest(body: Json) -> tuple[Any, ...]:
+    return (-int(_annotations(body).get(PRIORITY, "0")), *oldest(body))
+
+
+KEYS: dict[str, Callable[[Json], tuple[Any, ...]]] = {"FIFO": oldest, "LIFO": newest, "PRIORITY": highest}

@@ -21,7 +21,14 @@ class OperatorProcess:
     """One replica."""
 
     def __init__(
-        self, kubeconfig: Path, directory: Path, *, name: str, lease_namespace: str, prefix: str
+        self,
+        kubeconfig: Path,
+        directory: Path,
+        *,
+        name: str,
+        lease_namespace: str,
+        prefix: str,
+        log_format: str = "text",
     ) -> None:
         self.name = name
         self.port = 0
@@ -29,6 +36,7 @@ class OperatorProcess:
         self._kubeconfig = kubeconfig
         self._lease_namespace = lease_namespace
         self._prefix = prefix
+        self._log_format = log_format
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -44,7 +52,7 @@ class OperatorProcess:
             f"--lease-name={self._prefix}", f"--lease-namespace={self._lease_namespace}",
             f"--kubeconfig={self._kubeconfig}", f"--policy-prefix={self._prefix}",
             "--metrics-host=127.0.0.1", f"--metrics-port={self.port}",
-            "--create-defaults", "--log-format=text",
+            "--create-defaults", f"--log-format={self._log_format}",
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -63,12 +71,15 @@ class OperatorProcess:
         except OSError as error:
             return 0, str(error)
 
-    def metric(self, name: str) -> float:
-        """Return the sum of a metric's samples."""
-        lines = self.fetch("/metrics")[1].splitlines()
-        return sum(
-            float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name
-        )
+    def metric(self, name: str, **labels: str) -> float | None:
+        """Return the sum of a metric's samples with these labels; None where there is none."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        samples = [
+            float(line.rsplit(" ", 1)[1])
+            for line in self.fetch("/metrics")[1].splitlines()
+            if line.split("{")[0].split(" ")[0] == name and all(part in line for part in wanted)
+        ]
+        return sum(samples) if samples else None
 
     @property
     def leads(self) -> bool:
@@ -99,6 +110,13 @@ class OperatorProcess:
             return self.process.wait(20)
         finally:
             self.kill()
+
+    def wait_for_end(self, within: float = 20.0) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self.process is not None
+        code = self.process.wait(within)
+        self.process = None
+        return code
 
     def _alive(self) -> bool:
         assert self.process is not None

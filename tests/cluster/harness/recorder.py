@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +29,10 @@ class Seen:
     kind: str
     deleted: bool
     body: Json
+    at: float = 0.0
+    """When the recorder saw it (seconds since the epoch)."""
+    relisted: bool = False
+    """Whether the revisions before it may be missing."""
 
     @property
     def name(self) -> str:
@@ -51,7 +56,12 @@ class Recorder:
         self._seen: list[Seen] = []
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._open: dict[str, urllib3.BaseHTTPResponse] = {}
         self.failure: str | None = None
+        self.may_relist = False
+        """Whether the test restarts the API server, which then remembers no revisions from before."""
+        self.mangled: set[str] = set()
+        """Queues whose status the test spoils."""
 
     def start(self) -> Self:
         """Begin with a list of what is there, then follow."""
@@ -68,9 +78,11 @@ class Recorder:
     def stop(self) -> None:
         """Record no more."""
         self._stop.set()
-        self._http.clear()
+        with self._lock:
+            for answer in self._open.values():
+                answer.shutdown()
         for thread in self._threads:
-            thread.join(timeout=3)
+            thread.join(timeout=10)
 
     def record(self) -> list[Seen]:
         """Return what was seen so far, in the order in which it happened."""
@@ -96,9 +108,13 @@ class Recorder:
             preload_content=False,
             timeout=urllib3.Timeout(connect=5, read=5),
         )
+        with self._lock:
+            self._open[kind] = answer
         try:
             if answer.status != 200:
                 raise OSError(answer.status)
+            if self._stop.is_set():
+                return version
             rest = b""
             for chunk in answer.stream(65536):
                 lines = (rest + chunk).split(b"\n")
@@ -106,8 +122,7 @@ class Recorder:
                 for line in lines:
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        self.failure = f"the watch of {kind} was lost: {event['object'].get('message')}"
-                        return version
+                        return self._lost(kind, path, version, event["object"].get("message"))
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] != "BOOKMARK":
                         self._note(kind, event["object"], deleted=event["type"] == "DELETED")
@@ -116,13 +131,27 @@ class Recorder:
         except urllib3.exceptions.ReadTimeoutError:
             return version
         finally:
+            with self._lock:
+                self._open.pop(kind, None)
             answer.close()
         return version
 
-    def _note(self, kind: str, body: Json, *, deleted: bool) -> None:
+    def _lost(self, kind: str, path: str, version: str, why: str) -> str:
+        if not self.may_relist:
+            self.failure = f"the watch of {kind} was lost: {why}"
+            return version
+        listed = self._get(path)
+        for body in listed["items"]:
+            if int(body["metadata"]["resourceVersion"]) > int(version):
+                self._note(kind, body, deleted=False, relisted=True)
+        now: str = listed["metadata"]["resourceVersion"]
+        return now
+
+    def _note(self, kind: str, body: Json, *, deleted: bool, relisted: bool = False) -> None:
         body["metadata"].pop("managedFields", None)
+        revision = int(body["metadata"]["resourceVersion"])
         with self._lock:
-            self._seen.append(Seen(int(body["metadata"]["resourceVersion"]), kind, deleted, body))
+            self._seen.append(Seen(revision, kind, deleted, body, time.time(), relisted))
 
     def _get(self, path: str) -> Json:
         answer = self._http.request("GET", self._server + path, headers=self._headers)

@@ -1,0 +1,173 @@
+"""Headgate on a control plane, as the chart puts it there: all but the Pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+
+from controlplane import ClusterAccess, tool
+from tests.cluster.harness.client import POOLS, QUEUES, Client, RefusedError, User, eventually
+from tests.cluster.harness.operator import OperatorProcess
+from tests.cluster.harness.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "charts" / "headgate"
+RELEASE = "headgate"
+SYSTEM = "headgate-system"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{RELEASE}"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
+NOT_INSTALLED = frozenset({"Deployment", "PodDisruptionBudget", "NetworkPolicy", "Pod", "Service"})
+"""What the chart brings for Pods: here the operator runs as a process of the test's."""
+
+Json = dict[str, Any]
+
+
+class Kubectl(Protocol):
+    def __call__(
+        self, *arguments: str, input: str | None = None, check: bool = True, user: str = "admin"
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+def kubectl_for(cluster: ClusterAccess) -> Kubectl:
+    """Return a function that runs kubectl on a cluster."""
+    binary = Path(sys.executable).parent / "kubectl"
+
+    def run(
+        *arguments: str,
+        input: str | None = None,
+        check: bool = True,
+        user: str = "admin",
+    ) -> subprocess.CompletedProcess[str]:
+        kubeconfig = cluster.kubeconfig if user == "admin" else cluster.kubeconfig_for(user)
+        command = [str(binary), "--kubeconfig", str(kubeconfig), *arguments]
+        done = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done
+
+    return run
+
+
+def install(cluster: ClusterAccess) -> None:
+    """Install all of the chart but its Pods."""
+    helm = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM]
+    rendered = subprocess.run(helm, check=True, capture_output=True, text=True).stdout
+    objects = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] not in NOT_INSTALLED]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
+    crds = [body for body in objects if body["kind"] == "CustomResourceDefinition"]
+    kubectl = kubectl_for(cluster)
+    kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all([namespace, *crds]))
+    client = Client(cluster.server, cluster.tokens["admin"], cluster.ca_file)
+    for path in (QUEUES, POOLS):
+        eventually(lambda path=path: client.get(path)["metadata"]["resourceVersion"])
+    rest = [body for body in objects if body not in crds]
+    eventually(
+        lambda: kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest)), within=20
+    )
+
+
+@dataclass(frozen=True)
+class Site:
+    """A control plane with Headgate installed, and what tests do with it."""
+
+    cluster: ClusterAccess
+
+    @cached_property
+    def admin(self) -> Client:
+        return self.client_of("admin")
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        return kubectl_for(self.cluster)
+
+    @cached_property
+    def operator_kubeconfig(self) -> Path:
+        """The rights of the chart's own ServiceAccount, and nothing more."""
+        eventually(lambda: self.kubectl("get", "serviceaccount", RELEASE, "-n", SYSTEM))
+        token = self.kubectl("create", "token", RELEASE, "-n", SYSTEM, "--duration=24h").stdout.strip()
+        return self.cluster.kubeconfig_for("service-account", token)
+
+    def client_of(self, user: str) -> Client:
+        return Client(self.cluster.server, self.cluster.tokens[user], self.cluster.ca_file)
+
+    def namespace(self) -> str:
+        """Make a fresh namespace in which alice and bob may edit."""
+        name = f"t-{os.urandom(4).hex()}"
+        self.kubectl("create", "namespace", name)
+        for user in ("alice", "bob"):
+            self.kubectl(
+                "create", "rolebinding", f"edit-{user}", "--clusterrole=edit", f"--user={user}", "-n", name
+            )
+        return name
+
+    def given(self) -> User:
+        """Return a fresh namespace, with an administrator's rights."""
+        return User(self.admin, self.namespace())
+
+    def recorder(self) -> Recorder:
+        return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file)
+
+    def operator(self, directory: Path, name: str = "operator", **options: Any) -> OperatorProcess:
+        """Return an operator process that is not started yet."""
+        kubeconfig = options.pop("kubeconfig", None) or self.operator_kubeconfig
+        return OperatorProcess(
+            kubeconfig, directory, name=name, lease_namespace=SYSTEM, prefix=RELEASE, **options
+        )
+
+    def lease(self) -> Json:
+        """Return the spec of the operator's Lease, empty if there is none."""
+        try:
+            return dict(self.admin.get(LEASE)["spec"])
+        except RefusedError as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    def free_lease(self) -> None:
+        """Take the lead from a replica that is dead, so that the next one need not wait for the Lease to expire."""
+        if self.lease().get("holderIdentity"):
+            self.admin.patch(LEASE, {"spec": {"holderIdentity": ""}})
+
+    def audit(self, since: int = 0) -> list[Json]:
+        """Return what the operator wrote, or tried to, as the API server's audit log has it."""
+        log = self.cluster.audit_log
+        assert log is not None
+        with log.open("rb") as file:
+            file.seek(since)
+            lines = file.read().splitlines()
+        whole = [json.loads(line) for line in lines if line.endswith(b"}")]
+        return [entry for entry in whole if entry["user"]["username"] == OPERATOR_USER]
+
+    def audit_size(self) -> int:
+        assert self.cluster.audit_log is not None
+        return self.cluster.audit_log.stat().st_size
+
+    @contextmanager
+    def without_policy(self, *names: str) -> Iterator[None]:
+        """Switch policies off for a while, and wait until the API server has noticed."""
+        saved = [self.admin.get(f"{BINDINGS}/{RELEASE}-{name}") for name in names]
+        for body in saved:
+            self.admin.patch(
+                f"{BINDINGS}/{body['metadata']['name']}", {"spec": {"validationActions": ["Warn"]}}
+            )
+        try:
+            yield
+        finally:
+            for body in saved:
+                actions = body["spec"]["validationActions"]
+                self.admin.patch(
+                    f"{BINDINGS}/{body['metadata']['name']}", {"spec": {"validationActions": actions}}
+                )
