@@ -1,0 +1,38 @@
+# `make` alone lists what there is. Only Python 3.11, git and make have to be there already.
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+RUN := .venv/bin/python
+ARGS ?=
+export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
+
+.PHONY: help demo test up down bench crds lint
+
+help: ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
+
+demo: .venv/stamp ## two queues and a few hundred Jobs, live in this terminal (1.5 minutes)
+	@$(RUN) -m hack.demo
+
+test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them
+	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform >&2
+	@$(RUN) -m pytest $(ARGS)
+
+up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"
+	@$(RUN) -m hack.local up
+
+down: .venv/stamp ## stop what `make up` started, and remove its state
+	@$(RUN) -m hack.local down
+
+bench: .venv/stamp ## measure; ARGS go to python -m bench
+	@$(RUN) -m bench $(ARGS)
+
+crds: .venv/stamp ## write crds/ and the chart's copies from the models
+	@$(RUN) -m headgate.api.crds --write
+
+lint: .venv/stamp ## ruff, mypy, import contracts, CRDs, helm lint, kubeconform
+	@$(RUN) -m hack.lint
+
+.venv/stamp: requirements-dev.lock
+	@$(PYTHON) hack/venv.py
