@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.engine.engine import Engine
+    from headgate.engine.job import Job
     from headgate.kube.client import Api, Json
     from headgate.telemetry.metrics import Metrics
 
@@ -56,15 +57,18 @@ class JobInformer:
 
     async def list(self) -> None:
         """Tell the engine of all Jobs, page by page, and of those that are no more."""
-        gone = self._engine.known_uids()
+        jobs: list[Job] = []
         version = ""
         async for page in self._api.pages(PATH, labelSelector=QUEUE_LABEL):
             version = page["metadata"]["resourceVersion"]
-            for raw in page["items"]:
-                gone.discard(raw["metadata"]["uid"])
-                self._see(raw)
+            jobs.extend(job for raw in page["items"] if (job := self._read(raw)) is not None)
             # Parsing a page takes a while: renewing the lease must not wait for all of them.
             await asyncio.sleep(0)
+        # In order of creation, as a watch would have told of them.
+        jobs.sort(key=lambda job: (job.created, job.uid))
+        gone = self._engine.known_uids().difference(job.uid for job in jobs)
+        for job in jobs:
+            self._engine.job_seen(job, self._clock())
         for uid in gone:
             self._engine.job_gone(uid, int(version), self._clock())
         self._engine.versions_passed(int(version))
@@ -118,17 +122,19 @@ class JobInformer:
         self._version = version
 
     def _see(self, raw: Json) -> None:
+        job = self._read(raw)
+        if job is not None:
+            self._engine.job_seen(job, self._clock())
+
+    def _read(self, raw: Json) -> Job | None:
         try:
-            job = job_from(raw)
+            return job_from(raw)
         except (KeyError, ValueError, TypeError, AttributeError):
             # Not one the API server should let through; it alone is left out.
             metadata = raw.get("metadata") or {}
-            logger.exception(
-                "cannot read Job %s/%s, it is ignored", metadata.get("namespace"), metadata.get("name")
-            )
+            logger.exception("cannot read Job %s/%s, it is ignored", metadata.get("namespace"), metadata.get("name"))
             self._metrics.unreadable.inc()
-            return
-        self._engine.job_seen(job, self._clock())
+            return None
 
     async def _recover(self, error: Exception, pause: float) -> None:
         self._metrics.api_error("watch", error)
