@@ -31,7 +31,7 @@ def names(bodies: list[dict[str, Any]]) -> list[str]:
 
 def let_go(given: User, queue: str, count: int) -> None:
     """Open a paused queue once the operator knows what waits in it, and wait until all is done."""
-    eventually(lambda: given.has_waiting(queue, count))
+    given.until_waiting(queue, count)
     given.change_queue(queue, dispatch=OPEN)
     given.succeeded(queue, count)
 
@@ -73,7 +73,7 @@ def test_jobs_go_by_priority_and_ties_by_creation(given: User, recorder: Recorde
     next_second()
     given.job("tie-2", "line", annotations={"headgate.dev/priority": "70"})
     given.job("raised", "line")
-    eventually(lambda: given.has_waiting("line", 6))
+    given.until_waiting("line", 6)
     given.annotate("raised", priority="8000")
 
     # The annotation changes no status to wait for: a Job that comes after it shows that it was seen.
@@ -89,7 +89,7 @@ def test_a_changed_execution_mode_sorts_what_waits(given: User, recorder: Record
     given.job("first", "line")
     next_second()
     given.job("second", "line")
-    eventually(lambda: given.has_waiting("line", 2))
+    given.until_waiting("line", 2)
 
     given.change_queue("line", executionMode="LIFO", dispatch=OPEN)
 
@@ -157,7 +157,7 @@ def test_queues_of_a_pool_go_by_priority_and_equals_in_turn(given: User, recorde
         given.queue(name, pool=given.full("gate"), priority=priority)
         given.jobs(5, name, prefix=name, seconds=0.1)
     for name in ("low", "even", "odd", "high"):
-        eventually(lambda name=name: given.has_waiting(name, 5))
+        given.until_waiting(name, 5)
 
     given.change_pool("gate", given.clusters("one"))
 

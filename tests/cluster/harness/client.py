@@ -212,16 +212,46 @@ class User:
         found = {c["type"]: c for c in self.status(queue)["conditions"]}
         return dict(found[kind])
 
-    def has_waiting(self, queue: str, count: int) -> bool:
-        """Whether the operator knows of so many waiting Jobs."""
-        return bool(self.status(queue)["jobs"]["waiting"] == count)
+    def until_waiting(self, queue: str, count: int) -> None:
+        """Wait until the operator knows of so many waiting Jobs."""
+        self._until_jobs(queue, within=30.0, waiting=count)
+
+    def until_active(self, queue: str, count: int) -> None:
+        """Wait until so many Jobs are active, says the queue's status."""
+        self._until_jobs(queue, within=30.0, active=count)
+
+    def why_refused(self, queue: str, **options: Any) -> str:
+        """Return why a Job created now would be refused; empty if it would not."""
+        try:
+            self.client.create(f"{self.jobs_path}?dryRun=All", self.job_body("probe", queue, **options))
+        except RefusedError as error:
+            return error.message
+        return ""
+
+    def refuses(self, queue: str, *parts: str) -> str:
+        """Wait until the API server refuses Jobs of a queue with a message that has these parts, and return it."""
+
+        def check() -> str:
+            message = self.why_refused(queue)
+            assert message, "a Job is accepted"
+            assert all(part in message for part in parts), message
+            return message
+
+        return eventually(check)
+
+    def accepts(self, queue: str) -> None:
+        """Wait until the API server lets Jobs into a queue."""
+        eventually(lambda: not self.why_refused(queue))
 
     def succeeded(self, queue: str, count: int, *, within: float = 60.0) -> None:
         """Wait until so many Jobs of a queue have succeeded."""
 
+        self._until_jobs(queue, within=within, succeeded=count)
+
+    def _until_jobs(self, queue: str, *, within: float, **counts: int) -> None:
         def check() -> bool:
             jobs = self.status(queue)["jobs"]
-            assert jobs["succeeded"] == count, jobs
+            assert {name: jobs[name] for name in counts} == counts, jobs
             return True
 
         eventually(check, within=within)
@@ -236,9 +266,20 @@ class User:
     def all_jobs(self) -> list[Json]:
         return self.client.items(self.jobs_path)
 
-    def events_on(self, name: str, *, namespace: str = "default") -> list[Json]:
-        events = self.client.items(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
-        return [event for event in events if event.get("regarding", {}).get("name") == name]
+    def events_on(self, name: str, *, reason: str = "") -> list[Json]:
+        """Return Headgate's events on an object of this namespace, or on one that has none, of a reason if given."""
+        events = [
+            event
+            for namespace in (self.namespace, "default")
+            for event in self.client.items(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")
+        ]
+        return [
+            event
+            for event in events
+            if event.get("reportingController") == "headgate.dev"
+            and event["regarding"]["name"] == name
+            and (not reason or event["reason"] == reason)
+        ]
 
 
 def next_second() -> None:

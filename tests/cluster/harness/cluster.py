@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -72,7 +72,7 @@ def install(cluster: ClusterAccess) -> None:
     kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all([namespace, *crds]))
     client = Client(cluster.server, cluster.tokens["admin"], cluster.ca_file)
     for path in (QUEUES, POOLS):
-        eventually(lambda path=path: client.get(path)["metadata"]["resourceVersion"])
+        eventually(partial(client.get, path))
     rest = [body for body in objects if body not in crds]
     eventually(
         lambda: kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest)), within=20

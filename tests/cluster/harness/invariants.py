@@ -113,6 +113,13 @@ def violations(record: Iterable[Seen], *, mangled: Container[str] = ()) -> list[
     return Checker(mangled).check(record)
 
 
+def peaks(record: Iterable[Seen], queue: str) -> tuple[int, int]:
+    """Return the most actions and the most runs that a queue ever had active at once."""
+    checker = Checker()
+    checker.check(record)
+    return checker.peaks.get(queue, (0, 0))
+
+
 class Checker:
     """Replays a record, revision by revision."""
 
