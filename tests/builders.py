@@ -187,9 +187,7 @@ class World:
             write = self.open.pop(name)
             if isinstance(write, Admit):
                 self.engine.admitted(write, stamp(self.now), self.now)
-                self.changed(
-                    name, state=JobState.ACTIVE, admitted_at=stamp(self.now), cluster=write.cluster
-                )
+                self.changed(name, state=JobState.ACTIVE, admitted_at=stamp(self.now), cluster=write.cluster)
             elif isinstance(write, Suspend):
                 self.engine.written(write, self.now)
                 self.changed(name, state=JobState.WAITING)

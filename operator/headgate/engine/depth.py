@@ -6,7 +6,7 @@ were accepted stay accepted when the depth is lowered, so the bar follows them d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.engine.job import JobState
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.engine.job import Job
+
+EVERYBODY: Final = 2**31
+"""A floor above any number of Jobs: all that are there were accepted."""
 
 _SWEEP_SLACK = 64
 
@@ -56,9 +59,15 @@ class Depth:
             return []
         self.floor = max(self.floor, self.accepted)
         self.limit = limit
-        self.settle()
+        if self.floor <= limit:
+            self.floor = 0
+        return self.fill()
+
+    def fill(self) -> list[Job]:
+        """Accept excess Jobs, the earliest first, as far as there is room, and return them."""
         freed = []
-        for job in sorted(self.excess.values(), key=lambda job: job.arrival):
+        undecided = (job for job in self.excess.values() if job.doomed is None)
+        for job in sorted(undecided, key=lambda job: job.arrival):
             if not self._has_room():
                 break
             del self.excess[job.uid]
@@ -106,7 +115,9 @@ class Depth:
 
     def settle(self) -> None:
         """Let the bar of Jobs accepted under a higher limit follow those that are left."""
-        self.floor = min(self.floor, self.accepted) if self.floor > self.limit else 0
+        self.floor = min(self.floor, self.accepted)
+        if self.floor <= self.limit:
+            self.floor = 0
 
     def _has_room(self) -> bool:
         return self.limit == 0 or self.accepted < max(self.limit, self.floor)

@@ -22,7 +22,7 @@ from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headgate.api.clusterpool import ClusterPool
     from headgate.api.jobqueue import JobQueue
@@ -60,6 +60,10 @@ class Engine:
         self._unconfirmed: dict[str, None] = {}
         self._confirming: dict[str, list[Job]] = {}
         self._notices: list[Notice] = []
+        self._past_runs: dict[str, None] = {}
+        """Admitted Jobs that were first seen finished, until the list they came with has been told."""
+        self._loaded = False
+        """Whether a full list of Jobs has been told."""
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._timer_count = 0
         self._rotation: list[Pool] = []
@@ -104,14 +108,14 @@ class Engine:
         """Take in a version of a JobQueue; an older one than known is ignored."""
         name = resource.metadata.name
         queue = self._queue(name)
-        if queue.resource is not None and queue.resource.metadata.uid != resource.metadata.uid:
-            self.queue_gone(name)
-            queue = self._queue(name)
         known = queue.resource
         if known is not None and int(known.metadata.resource_version) > int(
             resource.metadata.resource_version
         ):
             return
+        if known is not None and known.metadata.uid != resource.metadata.uid:
+            self.queue_gone(name)
+            queue, known = self._queue(name), None
         queue.broken = None
         was_terminating = queue.lifecycle.terminating
         if known is None:
@@ -121,17 +125,16 @@ class Engine:
             queue.lifecycle.desire(resource.spec.state)
             queue.lifecycle.restore(past.state)
             too_many = queue.set_resource(resource, floor=past.depth_floor)
+            if self._loaded:
+                queue.depth.settle()
             for job in queue.jobs.values():
                 self._tell_if_stuck(queue, job, now)
         else:
             too_many = queue.set_resource(resource)
-        if too_many:
+        if too_many or (queue.lifecycle.terminating and not was_terminating):
             self._unconfirmed[name] = None
         pool = self._pool(resource.spec.pool)
         pool.add(queue)
-        if queue.lifecycle.terminating and not was_terminating:
-            for job in queue.jobs.values():
-                self._doom(job, REASON_CANCELED, _terminated(queue))
         self._touch(queue, now)
 
     def queue_gone(self, name: str) -> None:
@@ -173,7 +176,7 @@ class Engine:
             self._kinship.add(seen)
             self._enter(seen, now)
             return
-        if known.same_standing(seen) and not (known.assumed or known.write or known.retry_at):
+        if known.same_standing(seen) and not known.is_owed:
             known.resource_version = seen.resource_version
             known.started = seen.started
             return
@@ -182,19 +185,20 @@ class Engine:
         self._withdraw_writes(known)
         values = {field: getattr(seen, field) for field in READ_FIELDS}
         known.assumed, known.retry_at = False, 0.0
+        if known.owner_uid != seen.owner_uid:
+            self._kinship.remove(known)
         if seen.queue != known.queue:
             queue.leave(known)
             known.doomed = None
             for field, value in values.items():
                 setattr(known, field, value)
             known.run_key = self._kinship.key_of(known)
+            self._kinship.add(known)
             self._enter(known, now)
             self._touch(queue, now)
             self._forget_if_idle(queue)
             return
-        if known.owner_uid != seen.owner_uid:
-            self._kinship.remove(known)
-        queue.change(known, **values)
+        queue.change(known, run_key=self._kinship.key_of(seen), **values)
         self._kinship.add(known)
         self._follow_up(queue, known, now)
 
@@ -207,6 +211,7 @@ class Engine:
             self._leave(queue, known)
             self._relate(uid, now)
         elif uid in self._finished:
+            self._past_runs.pop(uid, None)
             queue = self.queues[self._finished.pop(uid)]
             finished = queue.tally.present.pop(uid)
             if finished.run_key is not None:
@@ -227,20 +232,45 @@ class Engine:
         return self.jobs.keys() | self._finished.keys()
 
     def loaded(self, now: float) -> None:
-        """Take note that a full list has been told: what only the whole picture can say is settled now."""
+        """Take note that a full list has been told: what only the whole picture can say is settled now.
+
+        A list is told in order of creation: when a queue is over its depth, the latest are too many.
+        """
         for job in list(self.jobs.values()):
             self._relate(job.uid, now)
+        past: dict[str, list[str]] = {}
+        for uid in self._past_runs:
+            past.setdefault(self._finished[uid], []).append(uid)
+        self._past_runs.clear()
         for queue in self.queues.values():
+            # A list tells last of the Jobs that are gone: room that it showed too late is given out now.
+            for job in queue.depth.fill():
+                queue.enlist(job)
             queue.depth.settle()
-            oldest: dict[str, int] = {}
-            for job in queue.jobs.values():
-                if job.run_key in queue.runs:
-                    oldest[job.run_key] = min(job.created, oldest.get(job.run_key, job.created))
-            for uid, finished in queue.tally.present.items():
-                key = finished.run_key
-                if key is not None and key in oldest and oldest[key] <= finished.finished_at:
-                    queue.anchor(key, uid)
+            self._join_past(queue, past.get(queue.name, ()))
             self._touch(queue, now)
+        self._loaded = True
+
+    def _join_past(self, queue: Queue, past: Iterable[str]) -> None:
+        """Let Jobs that were first seen finished keep their runs active, where these went on without a gap.
+
+        A live Job that has not changed since before the other one finished was there then. What was touched later
+        is not known to have been: its run rather starts once more than without a place.
+        """
+        first: dict[str, Job] = {}
+        for job in queue.jobs.values():
+            known = first.get(job.run_key)
+            if job.run_key in queue.runs and (known is None or job.resource_version < known.resource_version):
+                first[job.run_key] = job
+        for uid in past:
+            finished = queue.tally.present[uid]
+            live = first.get(finished.run_key or "")
+            if (
+                live is not None
+                and live.resource_version < finished.resource_version
+                and live.created <= finished.finished_at
+            ):
+                queue.anchor(live.run_key, uid)
 
     # ---- facts: what became of decisions ----------------------------------------------------------------------
 
@@ -276,28 +306,36 @@ class Engine:
         if isinstance(decision, Admit):
             job.assumed = False
             queue.change(job, state=JobState.WAITING, cluster=None)
+            self._relate(job.uid, now)
         self._notice(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._at(job.retry_at, lambda now: self._retry(job, now))
         self._touch(queue, now)
 
     def confirmed(self, name: str, resource: JobQueue | None, now: float) -> None:
         """Take in a queue that was read anew because a decision of no return hung on it; None if it is gone."""
-        suspects = self._confirming.pop(name, [])
+        suspects = self._confirming.pop(name, None)
+        if suspects is None:
+            # The watch told meanwhile that it was deleted: the answer may be older than that.
+            return
         if resource is None:
             self.queue_gone(name)
             return
         self.queue_changed(resource, now)
+        queue = self.queues[name]
         for job in suspects:
-            if job.excess and job.uid in self.jobs:
+            if self.jobs.get(job.uid) is not job or job.queue != name:
+                continue
+            if queue.lifecycle.terminating:
+                self._doom(job, REASON_CANCELED, f'JobQueue "{name}" was terminated')
+            elif job.excess:
                 limit = resource.spec.depth
                 message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
                 self._doom(job, REASON_QUEUE_FULL, message)
-        if any(job.doomed is None for job in self.queues[name].depth.excess.values()):
-            self._unconfirmed[name] = None
+        self._unconfirmed[name] = None
 
     def unconfirmed(self, name: str, now: float) -> None:
         """Take note that reading a queue anew did not work out: it is asked for again a little later."""
-        if self._confirming.pop(name, None):
+        if self._confirming.pop(name, None) is not None:
             self._at(now + RETRY_SECONDS[0], lambda _: self._unconfirmed.setdefault(name))
 
     # ---- decisions --------------------------------------------------------------------------------------------
@@ -311,20 +349,27 @@ class Engine:
         self._pass_time(now)
         decisions: list[Decision] = [*self._notices]
         self._notices.clear()
-        for name in self._unconfirmed:
-            self._confirming[name] = [
-                job for job in self.queues[name].depth.excess.values() if job.doomed is None
-            ]
-            decisions.append(Confirm(name))
-        self._unconfirmed.clear()
+        decisions.extend(self._confirmations())
         writes = self._corrections(limit)
         decisions.extend(writes)
-        decisions.extend(self._admissions(limit - len(writes)))
+        decisions.extend(self._admissions(limit - len(writes), now))
         return decisions
 
     def next_wakeup(self) -> float | None:
         """Return when time alone will bring something about, or None."""
         return self._timers[0][0] if self._timers else None
+
+    def _confirmations(self) -> list[Confirm]:
+        # One read of a queue at a time: an answer tells nothing about Jobs seen after the question.
+        due = [name for name in self._unconfirmed if name not in self._confirming]
+        confirmations = []
+        for name in due:
+            del self._unconfirmed[name]
+            suspects = self.queues[name].suspects() if name in self.queues else []
+            if suspects:
+                self._confirming[name] = suspects
+                confirmations.append(Confirm(name))
+        return confirmations
 
     def _corrections(self, limit: int) -> list[Cancel | Suspend]:
         writes: list[Cancel | Suspend] = []
@@ -339,7 +384,7 @@ class Engine:
             self._withdraw_writes(write.job)
         return writes
 
-    def _admissions(self, limit: int) -> list[Decision]:
+    def _admissions(self, limit: int, now: float) -> list[Decision]:
         admissions: list[Decision] = []
         idle = 0
         while len(admissions) < limit and idle < len(self._rotation):
@@ -351,6 +396,7 @@ class Engine:
                 continue
             idle = 0
             admissions.append(admission)
+            self._relate(admission.job.uid, now)
             self.dirty_queues[admission.job.queue] = None
             self.dirty_pools[pool.name] = None
         return admissions
@@ -385,7 +431,7 @@ class Engine:
         if job.doomed is not None:
             self._doom(job, *job.doomed)
         elif queue.lifecycle.terminating:
-            self._doom(job, REASON_CANCELED, _terminated(queue))
+            self._unconfirmed[queue.name] = None
         self._relate(job.uid, now)
         self._tell_if_stuck(queue, job, now)
         self._touch(queue, now)
@@ -407,7 +453,7 @@ class Engine:
             return None
         queue = self.queues[job.queue]
         queue.answered(job)
-        self._touch(queue, now)
+        self.dirty_queues[queue.name] = None
         return queue
 
     def _finish(self, known: Job | None, seen: Job, now: float) -> None:
@@ -415,15 +461,21 @@ class Engine:
         if seen.admitted_at is not None:
             run_key = known.run_key if known else self._kinship.key_of(seen)
             self._kinship.finished(seen.uid, run_key)
-        queue = self._queue(known.queue if known else self._finished.get(seen.uid, seen.queue))
+        queue = self._queue(self._finished.get(seen.uid, seen.queue))
+        if known is None and run_key is not None and seen.uid not in self._finished:
+            self._past_runs[seen.uid] = None
         self._finished[seen.uid] = queue.name
         queue.tally.finish(seen, run_key)
         if known is not None:
+            # It may have moved before it finished, in one step if a watch was interrupted.
+            left = self.queues[known.queue]
             del self.jobs[seen.uid]
-            self._leave(queue, known)
-            if run_key is not None:
+            self._leave(left, known)
+            if run_key is not None and left is queue:
                 queue.anchor(run_key, seen.uid)
-            self._relate(seen.uid, now)
+            self._touch(left, now)
+            self._forget_if_idle(left)
+        self._relate(seen.uid, now)
         self._touch(queue, now)
 
     def _relate(self, uid: str, now: float) -> None:
@@ -443,6 +495,7 @@ class Engine:
             return
         job.doomed = (reason, message)
         self.queues[job.queue].withdraw(job)
+        self._unadmitted.pop(job.uid, None)
         if not job.write and not job.retry_at:
             self._doomed[job.uid] = job
 
@@ -487,9 +540,10 @@ class Engine:
         """Follow up on any change in a queue."""
         if queue.resource is None or self.queues.get(queue.name) is not queue:
             return
-        due = queue.lifecycle.step(queue.live, now)
-        if due is not None:
-            self._at(due, lambda now: self._touch(queue, now))
+        if queue.resource.spec.state != "Active":
+            due = queue.settle(now)
+            if due is not None:
+                self._at(due, lambda now: self._touch(queue, now))
         pool = self.pools[queue.resource.spec.pool]
         pool.touch(queue)
         self.dirty_queues[queue.name] = None
@@ -513,7 +567,3 @@ class Engine:
         while self._timers and self._timers[0][0] <= now:
             _, _, action = heappop(self._timers)
             action(now)
-
-
-def _terminated(queue: Queue) -> str:
-    return f'JobQueue "{queue.name}" was terminated'

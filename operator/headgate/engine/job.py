@@ -88,6 +88,17 @@ class Job:
     lane: Lane | None = field(default=None, repr=False)
     entry: Entry | None = field(default=None, repr=False)
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether a write for it is open, or to be tried (again) at its next version."""
+        return bool(
+            self.assumed
+            or self.write
+            or self.retry_at
+            or self.doomed is not None
+            or self.state is JobState.UNADMITTED
+        )
+
     def same_standing(self, other: Job) -> bool:
         """Whether nothing the engine acts upon differs between two sights of the same Job."""
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from headgate.engine.depth import EVERYBODY
 from headgate.engine.job import RESULTS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Past:
     state: str
     last_admitted_at: str | None
     depth_floor: int
-    """Live Jobs that were accepted under a higher depth than the present one."""
+    """Live Jobs that were accepted under a higher depth than the present one, or an upper bound of it."""
 
     @classmethod
     def of(cls, queue: JobQueue) -> Self:
@@ -46,6 +47,7 @@ class Past:
                 "timedOut": jobs.timed_out,
             }
             floor = accounting.depth_floor
-        if status.depth is not None and (status.depth.limit == 0 or status.depth.limit > queue.spec.depth):
-            floor = max(floor, status.depth.current)
+        if (status.observed_generation or 1) != queue.metadata.generation:
+            # The spec changed since: nobody knows who came under a higher depth, so nobody is turned away.
+            floor = EVERYBODY
         return cls(totals, watermark, status.state or "Active", status.last_admitted_at, floor)

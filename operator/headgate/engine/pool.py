@@ -63,8 +63,8 @@ class Pool:
     def resolve(self, queue: Queue) -> None:
         """Find out which clusters a queue reaches now."""
         assert queue.resource is not None
-        queue.pool_clusters = self.clusters
-        queue.reach = resolve(queue.resource.spec.clusters, self.name, self.clusters)
+        reach = resolve(queue.resource.spec.clusters, self.name, self.clusters)
+        queue.set_reach(reach, self.clusters)
         self.touch(queue)
 
     def touch(self, queue: Queue) -> None:

@@ -64,6 +64,9 @@ class Queue:
         """Its place among the queues of its pool."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
+        self._open = False
+        self._action_limit = 0
+        self._run_limit = 0
         self._fairness: Fairness = FAIRNESS["RoundRobin"](name)
         self._key = EXECUTION_MODES["FIFO"]
         self._order = ("FIFO", "RoundRobin")
@@ -83,42 +86,29 @@ class Queue:
         """Whether somebody paused it."""
         return self.resource is not None and self.resource.spec.dispatch.paused
 
-    @property
-    def admits(self) -> bool:
-        """Whether the queue as a whole lets Jobs through."""
-        return (
-            self.resource is not None
-            and not self.paused
-            and self.lifecycle.admits
-            and bool(self.reach.open)
-            and self.reach.stall is None
-        )
-
-    @property
-    def actions_full(self) -> bool:
-        """Whether no further Job may become active."""
-        assert self.resource is not None
-        limit = self.resource.spec.action_concurrency
-        return 0 < limit <= self.active
-
-    @property
-    def runs_full(self) -> bool:
-        """Whether no further run may become active."""
-        assert self.resource is not None
-        limit = self.resource.spec.run_concurrency
-        return 0 < limit <= self.active_runs
-
     def next(self) -> Job | None:
         """Return the Job that goes next under the limits and the order, or None."""
-        if not self.admits or self.actions_full:
+        if not self._open or 0 < self._action_limit <= self.active:
             return None
-        joined_only = self.runs_full
+        joined_only = 0 < self._run_limit <= self.active_runs
         lane = self._fairness.next(joined_only=joined_only)
         return lane.first(joined_only=joined_only) if lane else None
+
+    def settle(self, now: float) -> float | None:
+        """Follow the queue's life at `now` (seconds); return when to look again, if time alone brings a change."""
+        due = self.lifecycle.step(self.live, now)
+        self._reopen()
+        return due
 
     def is_foreign(self, job: Job) -> bool:
         """Whether the Job was accepted into another pool: it must never run in this one."""
         return self.resource is not None and job.pool not in (None, self.resource.spec.pool)
+
+    def set_reach(self, reach: Reach, clusters: Mapping[str, Cluster] | None) -> None:
+        """Take what the selector resolves to, among the clusters of the pool (None: there is no such pool)."""
+        self.reach = reach
+        self.pool_clusters = clusters
+        self._reopen()
 
     def set_resource(self, resource: JobQueue | None, *, floor: int = 0) -> bool:
         """Take a version of the JobQueue, or None when it is gone; return whether Jobs are found to be too many.
@@ -135,7 +125,7 @@ class Queue:
                 job.generation = 0
             self.depth.start(0, 0, self._by_arrival())
             self.lifecycle = Lifecycle()
-            self.reach = _NOWHERE
+            self.set_reach(_NOWHERE, None)
             return False
         too_many = False
         if before is None:
@@ -146,6 +136,9 @@ class Queue:
         self.lifecycle.desire(resource.spec.state)
         for job in self.depth.set_limit(resource.spec.depth):
             self.enlist(job)
+        self._action_limit = resource.spec.action_concurrency
+        self._run_limit = resource.spec.run_concurrency
+        self._reopen()
         order = (resource.spec.execution_mode, resource.spec.fairness)
         if order != self._order or before is None:
             self._sort(*order)
@@ -161,6 +154,14 @@ class Queue:
             self.withdraw(excess)
         self.enlist(job)
         return excess
+
+    def suspects(self) -> list[Job]:
+        """Return the Jobs that are to be cancelled if the queue is as it was last seen."""
+        if self.lifecycle.terminating:
+            jobs = [job for job in self.jobs.values() if not job.canceling]
+        else:
+            jobs = list(self.depth.excess.values())
+        return [job for job in jobs if job.doomed is None]
 
     def leave(self, job: Job) -> None:
         """Let go of a Job that finished, was deleted or moved."""
@@ -295,6 +296,16 @@ class Queue:
                 self._fairness.changed(lane)
         if not run.live:
             del self.runs[run_key]
+
+    def _reopen(self) -> None:
+        """Find out whether the queue as a whole lets Jobs through: kept, because it is asked for every decision."""
+        self._open = (
+            self.resource is not None
+            and not self.paused
+            and self.lifecycle.admits
+            and bool(self.reach.open)
+            and self.reach.stall is None
+        )
 
     def _by_arrival(self) -> list[Job]:
         return sorted(self.jobs.values(), key=lambda job: (job.arrival, job.created, job.uid))

@@ -9,8 +9,9 @@ from headgate.engine.job import RESULTS, JobState
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headgate.engine.job import Job
     from tests.unit.engine.simulation import Simulation
+
+    from headgate.engine.job import Job
 
 T = TypeVar("T")
 
@@ -79,7 +80,9 @@ def change_pool(sim: Simulation, which: int, how: int) -> None:
     if how % 8 == 0:
         sim.server.delete_pool(name)
     elif name == "p":
-        sim.server.put_pool("p", ("p1 p2", "p1 p2", "p2", "p1")[how // 8 % 4], ("", "p1", "", "p1 p2")[how % 4])
+        sim.server.put_pool(
+            "p", ("p1 p2", "p1 p2", "p2", "p1")[how // 8 % 4], ("", "p1", "", "p1 p2")[how % 4]
+        )
     else:
         sim.server.put_pool("q", "q1", ("", "", "q1")[how % 3])
 
@@ -93,9 +96,7 @@ def submit(sim: Simulation, which: int, how: int) -> None:
     queue = list(QUEUES)[(0, 0, 0, 1, 1, 2, 3)[which % 7]]
     namespace = "xy"[how % 2]
     owners = [
-        job.uid
-        for job in sim.server.jobs.values()
-        if job.owner_uid is None and job.namespace == namespace
+        job.uid for job in sim.server.jobs.values() if job.owner_uid is None and job.namespace == namespace
     ]
     sim.server.submit(
         queue,
@@ -236,12 +237,42 @@ def relist(sim: Simulation, which: int, how: int) -> None:
 def calm(sim: Simulation, which: int, how: int) -> None:
     """A good moment: all is told, decided, landed and answered."""
     for _ in range(3):
-        for kind in ("pool", "queue", "job"):
-            sim.deliver(kind, 10_000)  # type: ignore[arg-type]
+        sim.deliver("pool", 10_000)
+        sim.deliver("queue", 10_000)
+        sim.deliver("job", 10_000)
         sim.decide(100)
         for _ in range(len(sim.calls)):
             sim.land(0)
             sim.answer(0)
+
+
+def squeeze(sim: Simulation, which: int, how: int) -> None:
+    """A queue is closed, and its status written, while decisions taken under an earlier spec are under way."""
+    name = pick(sorted({call.write.job.queue for call in sim.calls} & set(sim.server.queues)), which)
+    if name is None:
+        return
+    sim.deliver("queue", 10_000)
+    spec = sim.server.queues[name].spec
+    changes: tuple[dict[str, Any], ...] = (
+        {"dispatch": spec.dispatch.model_copy(update={"paused": True})},
+        {"action_concurrency": 1},
+        {"clusters": ["p2"]},
+    )
+    sim.server.change_queue(name, **changes[how % 3])
+    sim.deliver("queue", 1)
+    sim.flush(0)
+    sim.land(which)
+
+
+def die_after_lowering(sim: Simulation, which: int, how: int) -> None:
+    """A depth is lowered in a calm moment, that is written, and the operator dies."""
+    name = pick(sorted(sim.server.queues), which)
+    if name is not None:
+        calm(sim, which, how)
+        sim.server.change_queue(name, depth=1 + how % 2)
+        calm(sim, which, how)
+        sim.flush(0)
+        sim.crash()
 
 
 def rest(sim: Simulation, which: int, how: int) -> None:
@@ -280,6 +311,8 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     start: 3,
     relist: 2,
     calm: 2,
+    die_after_lowering: 1,
+    squeeze: 2,
     rest: 1,
 }
 """Everything that may happen, and how often compared with the rest."""

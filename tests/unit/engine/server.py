@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tests.builders import a_pool, a_queue, copy_of, stamp
+
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.engine.decisions import Admit, Cancel
 from headgate.engine.job import Job, JobState
-from tests.builders import a_pool, a_queue, copy_of, stamp
 
 if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
@@ -60,7 +61,8 @@ class Server:
         self.admitted: set[str] = set()
         self.going: set[tuple[str, str]] = set()
         """Runs by queue and key, from their first admission until none of their Jobs waits or runs."""
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[tuple[str, str], Entry] = {}
+        """By UID of the Job and name of the queue it came into."""
         self.moved: set[str] = set()
         self.ending: dict[str, Outcome] = {}
         """What becomes of each Job that is being cancelled, when the Job controller gets to it."""
@@ -126,18 +128,14 @@ class Server:
         self._count += 1
         uid = f"j{self._count:04}"
         self.version += 1
+        fields = {"state": JobState.WAITING} | fields
         job = Job(
-            **(
-                {
-                    "uid": uid,
-                    "name": uid,
-                    "queue": queue,
-                    "resource_version": self.version,
-                    "created": int(self.now),
-                    "state": JobState.WAITING,
-                }
-                | fields
-            )
+            uid=uid,
+            name=uid,
+            queue=queue,
+            resource_version=self.version,
+            created=int(self.now),
+            **fields,
         )
         self._enters(job)
         self._put_job(job)
@@ -220,24 +218,19 @@ class Server:
             if job.queue == queue and job.state is JobState.FINISHED
         )
 
-    def may_be_excess(self, uid: str) -> bool:
+    def may_be_excess(self, uid: str, name: str) -> bool:
         """Whether the queue was full when the Job came, by a spec that stood then or stands since."""
-        job, entry = self.jobs.get(uid), self.entries[uid]
-        if job is None or job.queue not in self.specs:
-            return True
+        entry = self.entries[uid, name]
         return any(
             generation >= entry.generation and 0 < spec.depth <= entry.live
-            for generation, spec in self.specs[job.queue].items()
+            for generation, spec in self.specs[name].items()
         )
 
-    def was_terminated(self, uid: str) -> bool:
+    def was_terminated(self, uid: str, name: str) -> bool:
         """Whether the queue of a Job has been Terminated at any time since the Job came."""
-        job = self.jobs.get(uid)
-        if job is None:
-            return True
-        queue = self.queues.get(job.queue)
+        queue = self.queues.get(name)
         now = queue is not None and queue.spec.state == "Terminated"
-        return now or self.last_terminated.get(job.queue, 0) >= self.entries[uid].version
+        return now or self.last_terminated.get(name, 0) >= self.entries[uid, name].version
 
     def _record_admission(self, job: Job, cluster: str) -> None:
         assert job.state is JobState.WAITING, "admitted although it does not wait"
@@ -289,7 +282,7 @@ class Server:
     def _enters(self, job: Job) -> None:
         queue = self.queues.get(job.queue)
         generation = queue.metadata.generation if queue is not None else 1
-        self.entries[job.uid] = Entry(len(self.live(job.queue)), generation, self.version)
+        self.entries[job.uid, job.queue] = Entry(len(self.live(job.queue)), generation, self.version)
 
     def _put_job(self, job: Job) -> None:
         self.jobs[job.uid] = job

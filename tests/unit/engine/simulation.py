@@ -8,7 +8,11 @@ takes plain numbers, so that both Hypothesis and a seeded generator can drive it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tests.builders import copy_of, stamp
+from tests.unit.engine.server import Server
+from tests.unit.engine.slow import SlowModel
 
 from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
@@ -16,18 +20,14 @@ from headgate.engine.engine import Engine
 from headgate.engine.job import RESULTS, JobState
 from headgate.engine.lifecycle import SETTLE_SECONDS
 from headgate.engine.status import queue_status
-from tests.builders import copy_of, stamp
-from tests.unit.engine.server import Server
-from tests.unit.engine.slow import SlowModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from tests.unit.engine.server import Event, Kind, Verdict
 
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
     from headgate.engine.decisions import Write
     from headgate.engine.job import Job
-    from tests.unit.engine.server import Event, Kind, Verdict
 
 ARRIVED = {"Drained": "Drained", "Sealed": "Sealed", "Terminated": "Terminated"}
 ON_THE_WAY = {"Drained": "Draining", "Sealed": "Sealing", "Terminated": "Terminating"}
@@ -67,7 +67,7 @@ class Simulation:
         self.orphans: list[Call] = []
         """Cancellations and suspensions of operators that died: they may land at any time."""
         self.reads: list[Read] = []
-        self.restarts = 0
+        self.lists = 0
         self.accepted: dict[str, str] = {}
         """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
         self.start()
@@ -84,7 +84,6 @@ class Simulation:
         self.reads.clear()
         self.engine = Engine()
         self.model = SlowModel(self.engine)
-        self.restarts += 1
         for name, pool in self.server.pools.items():
             self.engine.pool_changed(pool)
             self.model.tell_pool(name, pool)
@@ -272,9 +271,7 @@ class Simulation:
             on = [model.cluster_of(job) for job in active]
             assert {c: n for c, n in queue.active_on.items() if n} == {c: on.count(c) for c in on}
             assert set(queue.tally.present) == {
-                job.uid
-                for job in model.jobs.values()
-                if job.queue == name and job.state is JobState.FINISHED
+                job.uid for job in model.jobs.values() if job.queue == name and job.state is JobState.FINISHED
             }
         for uid, job in self.engine.jobs.items():
             assert job.write == model.open.get(uid, 0)
@@ -333,12 +330,11 @@ class Simulation:
             }
             assert status.jobs is not None
             counted = status.jobs.model_dump(by_alias=True)
-            assert counted == {
-                **ended,
-                "total": len(live) + sum(ended.values()),
-                "waiting": len(live) - len(active),
-                "active": len(active),
-            }, name
+            expected_counts: dict[str, int] = {result: ended[result] for result in RESULTS}
+            expected_counts["total"] = len(live) + sum(ended.values())
+            expected_counts["waiting"] = len(live) - len(active)
+            expected_counts["active"] = len(active)
+            assert counted == expected_counts, name
             assert status.actions is not None
             assert (status.actions.active, status.actions.limit) == (len(active), spec.action_concurrency)
             assert status.depth is not None
@@ -385,6 +381,7 @@ class Simulation:
         assert self.engine is not None
         assert self.model is not None
         now = self.server.now
+        self.lists += 1
         gone = self.engine.known_uids()
         for job in self._in_list_order():
             gone.discard(job.uid)
@@ -411,8 +408,10 @@ class Simulation:
             self.deliver(kind, len(self.server.events[kind]))
 
     def _all_told(self) -> bool:
-        return not self.calls and not self.reads and all(
-            self.seen[kind] == len(self.server.events[kind]) for kind in KINDS
+        return (
+            not self.calls
+            and not self.reads
+            and all(self.seen[kind] == len(self.server.events[kind]) for kind in KINDS)
         )
 
     def _tell_job(self, event: Event) -> None:
@@ -484,10 +483,12 @@ class Simulation:
             assert job.state is JobState.UNADMITTED
         elif write.reason == REASON_CANCELED:
             assert job.state is not JobState.FINISHED
-            assert self.server.was_terminated(job.uid), "cancelled although its queue was never terminated"
+            assert self.server.was_terminated(job.uid, job.queue), (
+                "cancelled although its queue was never terminated"
+            )
         else:
             assert write.reason == REASON_QUEUE_FULL
             assert job.state is not JobState.ACTIVE
-            if not self.server.moved or self.restarts == 1:
-                assert self.server.may_be_excess(job.uid), "an accepted Job is cancelled as excess"
+            if not self.server.moved or self.lists == 1:
+                assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version

@@ -252,10 +252,7 @@ class SlowModel:
         contenders = [q for q in ready if q.spec.priority_value == highest]
         turn = min(self._queue_turn[q.name] for q in contenders)
         return [
-            job
-            for q in contenders
-            if self._queue_turn[q.name] == turn
-            for job in self.candidates(q.name)
+            job for q in contenders if self._queue_turn[q.name] == turn for job in self.candidates(q.name)
         ]
 
     def admit(self, decision: Admit) -> None:

@@ -1,0 +1,111 @@
+"""Runs: Jobs that count once."""
+
+import pytest
+from tests.builders import World, a_job, a_queue
+
+from headgate.engine.job import Job, JobState
+
+ONE_RUN = a_queue(run_concurrency=1)
+
+
+def of(run: str, *names: str) -> list[Job]:
+    return [a_job(name, run_label=run, created=i) for i, name in enumerate(names)]
+
+
+def test_jobs_of_an_active_run_are_not_counted() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0", "r1"), *of("s", "s0"))
+    assert world.admits() == "r0 r1"
+    world.lands("r0", "r1").finished("r0")
+    assert world.admits() == ""
+    assert world.finished("r1").admits() == "s0"
+
+
+def test_a_run_goes_on_while_one_of_its_jobs_waits() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"), a_job("held", run_label="r", held=True), *of("s", "s0"))
+    assert world.admits() == "r0"
+    world.lands("r0").finished("r0")
+    assert world.admits() == ""
+    assert world.engine.queues["gold"].active_runs == 1
+    assert world.deleted("held").admits() == "s0"
+
+
+def test_a_run_ends_with_its_last_job_and_the_next_one_of_that_name_starts_anew() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"))
+    world.admits()
+    world.lands("r0").finished("r0").given(a_job("s0"), a_job("zagain", run_label="r"))
+    assert world.admits() == "s0"
+
+
+def test_the_same_label_in_two_namespaces_is_two_runs() -> None:
+    world = World().given(a_queue(run_concurrency=1))
+    world.given(a_job("x", run_label="r"), a_job("y", run_label="r", namespace="elsewhere", created=1))
+    assert world.admits() == "x"
+
+
+def test_children_of_an_admitted_owner_count_with_it() -> None:
+    world = World().given(ONE_RUN, a_job("owner"), a_job("other", created=1))
+    assert world.admits() == "owner"
+    world.lands("owner").given(
+        a_job("c1", owner_uid="owner", created=2), a_job("c2", owner_uid="owner", created=3)
+    )
+    assert world.admits() == "c1 c2"
+    assert world.engine.queues["gold"].active_runs == 1
+
+
+def test_children_of_an_owner_that_waits_count_alone_until_it_is_admitted() -> None:
+    world = World().given(
+        a_queue(run_concurrency=1), a_job("child", owner_uid="owner"), a_job("owner", held=True)
+    )
+    assert world.admits() == "child"
+    world.lands("child").changed("owner", held=False)
+    assert world.admits() == ""
+    assert world.when(a_queue(run_concurrency=2, generation=2)).admits() == "owner"
+    assert world.engine.queues["gold"].active_runs == 1
+
+
+def test_an_admission_that_is_refused_takes_its_children_out_of_its_run() -> None:
+    world = World().given(ONE_RUN, a_job("owner"))
+    assert world.admits() == "owner"
+    world.given(a_job("child", owner_uid="owner", created=1))
+    assert world.engine.jobs["child"].run_key == "owner"
+    assert world.refuses("owner").engine.jobs["child"].run_key == "child"
+
+
+def test_a_changed_run_label_counts_at_once() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"), *of("s", "s0"))
+    assert world.admits() == "r0"
+    assert world.lands("r0").changed("s0", run_label="r").admits() == "s0"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_child_finds_the_run_of_an_owner_that_finished_in_whatever_order_they_are_listed(
+    order: tuple[int, int],
+) -> None:
+    listed = (
+        a_job("owner", state=JobState.FINISHED, admitted_at="x", finished_at=5),
+        a_job("child", owner_uid="owner", created=1),
+    )
+    world = World().given(a_queue(run_concurrency=1), *(listed[i] for i in order))
+    assert world.engine.jobs["child"].run_key == "owner"
+
+
+def test_a_restart_between_two_jobs_of_a_run_keeps_it_active() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"), a_job("r1", run_label="r", held=True), *of("s", "s0"))
+    world.admits()
+    world.lands("r0").finished("r0")
+    assert world.restarted(ONE_RUN).admits() == ""
+
+
+def test_a_run_that_ended_before_the_restart_stays_ended() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"))
+    world.admits()
+    world.lands("r0").finished("r0", at=5).given(
+        a_job("s0", created=6), a_job("again", run_label="r", created=7)
+    )
+    assert world.restarted(ONE_RUN).admits() == "s0"
+
+
+def test_a_run_that_waits_moves_lines_as_one_when_there_is_room() -> None:
+    world = World().given(a_queue(run_concurrency=1), *of("r", "r0"), *of("s", "s0", "s1", "s2"))
+    assert world.admits() == "r0"
+    assert world.lands("r0").finished("r0").admits() == "s0 s1 s2"
