@@ -213,7 +213,7 @@ class Redrawn:
         for number, (good, said) in enumerate(told.answers, 1):
             past = number < len(told.answers)
             lines.append(Text(f"$ {told.attempt}", style="bold"))
-            text = Text(said)
+            text = Text(f"refused: {said.rsplit('denied request: ', 1)[-1]}" if past else said)
             text.stylize(("green" if good else "red") + (" dim" if past else ""))
             text.no_wrap, text.overflow = past, "ellipsis" if past else "fold"
             lines.append(text)
