@@ -1,0 +1,140 @@
+"""`make up` and `make down`, and what else a newcomer types first."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.harness.client import eventually
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.skipif("HEADGATE_CLUSTER" in os.environ, reason="these start what is our own")
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT / "hack" / "controlplane"), str(ROOT)])
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def local(verb: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run(sys.executable, "-m", "hack.local", verb, f"--dir={folder}")
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the command lines of processes that have to do with a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+def test_up_and_down(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    try:
+        first = local("up", folder)
+        assert first.returncode == 0, first.stderr
+        # Nothing but the line to evaluate is on stdout.
+        kubeconfig = shlex.split(first.stdout)[1].removeprefix("KUBECONFIG=")
+        assert first.stdout == f"export KUBECONFIG={kubeconfig}\n"
+        kubectl = (Path(sys.executable).parent / "kubectl", "--kubeconfig", kubeconfig)
+        queue = run(*kubectl, "get", "jobqueue", "default", "-o", "jsonpath={.status.state}")
+        assert queue.stdout == "Active", queue.stderr
+        example = run(*kubectl, "apply", "-f", ROOT / "examples" / "basic.yaml")
+        assert example.returncode == 0, example.stderr
+        wait = run(*kubectl, "wait", "--for=condition=Complete", "--timeout=60s", "job/hello")
+        assert wait.returncode == 0, wait.stderr
+
+        before = sorted(processes_of(folder))
+        again = local("up", folder)
+        assert again.returncode == 0, again.stderr
+        assert again.stdout == first.stdout
+        assert sorted(processes_of(folder)) == before
+
+        # As a Deployment would: an operator that ends is started again.
+        (operator,) = pids_of(f"-m headgate --kubeconfig={folder}")
+        os.kill(operator, signal.SIGKILL)
+        eventually(lambda: pids_of(f"-m headgate --kubeconfig={folder}") not in ([], [operator]), within=30)
+    finally:
+        stopped = local("down", folder)
+    assert stopped.returncode == 0, stopped.stderr
+    assert not folder.exists()
+    eventually(lambda: not processes_of(folder), within=10)
+    assert local("down", folder).returncode == 0
+
+
+def pids_of(words: str) -> list[int]:
+    """Return the processes whose command line has these words in it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if words in line:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def test_ctrl_c_ends_the_demo_and_all_of_it(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT / "hack" / "controlplane"), str(ROOT)])
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "hack.demo"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if line.startswith("1/6"):
+                break
+        assert processes_of(tmp_path)
+        time.sleep(1)
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+        assert demo.wait(30) == 130
+        assert "Traceback" not in rest
+        assert "nothing is left running" in rest
+    finally:
+        demo.kill()
+        demo.wait()
+        if demo.stdout is not None:
+            demo.stdout.close()
+    eventually(lambda: not processes_of(tmp_path), within=10)
+    assert [path.name for path in tmp_path.glob("headgate-*") if "ports" not in path.name] == []
+
+
+def test_make_alone_lists_the_verbs() -> None:
+    shown = run("make")
+
+    assert shown.returncode == 0, shown.stderr
+    listed = {line.split()[1] for line in shown.stdout.splitlines() if line.startswith("  make ")}
+    assert listed == {"help", "demo", "test", "up", "down", "bench", "crds", "lint"}
+    assert all(len(line.split()) > 2 and len(line) <= 100 for line in shown.stdout.splitlines())
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / "README.md").read_text()
