@@ -16,14 +16,15 @@ from bench import engine, machine, memory, report, throughput
 from bench.cluster import Cluster, cluster
 
 PARTS: Final = ("engine", "backlog", "open", "rss")
-GROWTH: Final = (engine.Shape(1_000, 10, 10), engine.Shape(100_000, 10, 10))
-WIDE: Final = engine.Shape(100_000, 100, 50)
 
 
 def main(
     only: Annotated[str, typer.Option(help=f"Parts to run, with commas: {', '.join(PARTS)}.")] = "",
     rounds: Annotated[int, typer.Option(help="Runs of each side, in turn; medians count.", min=1)] = 3,
     jobs: Annotated[int, typer.Option(help="Jobs in a run.", min=10)] = 1_000,
+    engine_jobs: Annotated[
+        int, typer.Option(help="Waiting Jobs for the engine alone; growth is from a hundredth.", min=500)
+    ] = 100_000,
     rss_jobs: Annotated[int, typer.Option(help="Waiting Jobs for the memory figure.", min=100)] = 100_000,
     profile: Annotated[
         Path | None, typer.Option(help="Profile the operator into files named like this; figures suffer.")
@@ -49,6 +50,7 @@ def main(
             "parts": parts,
             "rounds": rounds,
             "jobs": jobs,
+            "engine_jobs": engine_jobs,
             "rss_jobs": rss_jobs,
             "profiled": bool(profile),
         },
@@ -58,7 +60,7 @@ def main(
     with ExitStack() as stack:
         if "engine" in parts:
             console.log("the engine alone")
-            _engine(figures, details, decisions=640 if quick else 6_400)
+            _engine(figures, details, waiting=engine_jobs, decisions=640 if quick else 6_400)
         if set(parts) - {"engine"}:
             console.log("starting a control plane")
             running = stack.enter_context(cluster())
@@ -76,15 +78,16 @@ def main(
     print(orjson.dumps(figures).decode(), flush=True)
 
 
-def _engine(figures: dict[str, float], details: dict[str, Any], *, decisions: int) -> None:
-    small, large = engine.measure(list(GROWTH), decisions=decisions, rounds=7)
-    (wide,) = engine.measure([WIDE], decisions=decisions, rounds=7)
+def _engine(figures: dict[str, float], details: dict[str, Any], *, waiting: int, decisions: int) -> None:
+    shapes = [engine.Shape(waiting // 100, 10, 10), engine.Shape(waiting, 10, 10)]
+    small, large = engine.measure(shapes, decisions=decisions, rounds=7)
+    (wide,) = engine.measure([engine.Shape(waiting, 100, 50)], decisions=decisions, rounds=7)
     figures["decision_growth"] = round(large.decision / small.decision, 2)
     figures["decisions_per_second"] = round(1 / wide.decision)
     details["engine"] = {
         "decision_us": {
             str(shape.waiting): round(cost.decision * 1e6, 2)
-            for shape, cost in zip(GROWTH, (small, large), strict=True)
+            for shape, cost in zip(shapes, (small, large), strict=True)
         },
         "wide_decision_us": round(wide.decision * 1e6, 2),
         "wide_facts_of_a_job_us": round(wide.facts * 1e6, 2),

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,8 +106,7 @@ class Operator:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time it has used, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pid)
 
     def memory_mb(self, name: str = "VmRSS") -> float:
         """Return a line of its /proc status (VmRSS: resident now, VmHWM: the most it ever was), in MB of 10^6."""
@@ -171,18 +171,21 @@ class Cluster:
         }
         self.admin.call("POST", QUEUES, body)
 
-    def wait_for_bindings(self, queues: int) -> None:
+    def api_server_cpu_seconds(self) -> float:
+        """Return the CPU time the API server has used."""
+        return cpu_seconds(self.control_plane.pids["kube-apiserver"])
+
+    def wait_for_bindings(self) -> None:
         """Wait until every queue has its two bindings, and a little longer until the API server minds them."""
 
         def bound() -> bool:
-            paths = (BINDINGS.format(kind) for kind in ("validating", "mutating"))
-            found = [
-                item
+            paths = [BINDINGS.format(kind) for kind in ("validating", "mutating")]
+            found = Counter(
+                (item["metadata"].get("labels") or {}).get(QUEUE_LABEL)
                 for path in paths
                 for item in self.admin.items(path)
-                if QUEUE_LABEL in (item["metadata"].get("labels") or {})
-            ]
-            return len(found) >= 2 * queues
+            )
+            return all(found[queue["metadata"]["name"]] == len(paths) for queue in self.admin.items(QUEUES))
 
         eventually(bound, within=120, what="the queues' bindings")
         time.sleep(2)
@@ -242,6 +245,12 @@ def eventually(question: Callable[[], T], *, within: float, what: str, every: fl
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {within:.0f} s")
         time.sleep(every)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _free_port() -> int:

@@ -23,7 +23,7 @@ import aiohttp
 import orjson
 
 from bench.bare import Task, job_body
-from bench.cluster import Cluster, Json, eventually
+from bench.cluster import QUEUES, Cluster, Json, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +49,10 @@ def measure(cluster: Cluster, jobs: int) -> Memory:
     """Fill the API server with waiting Jobs, start the operator, and look."""
     cluster.admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
     task = Task(server="", ca_file="", token="", namespace=NAMESPACE, queue=_queue(0), count=jobs)
-    before = len(cluster.admin.items("/apis/headgate.dev/v1alpha1/jobqueues"))
     with cluster.operator() as operator:
         for number in range(QUEUES_COUNT):
             cluster.create_queue(_queue(number), paused=True)
-        cluster.wait_for_bindings(QUEUES_COUNT + before)
+        cluster.wait_for_bindings()
         empty = operator.memory_mb()
     body = job_body(task, "original-name-of-job")
     body["metadata"]["labels"]["headgate.dev/project"] = "original-project"
@@ -81,7 +80,7 @@ def _queue(number: int) -> str:
 
 def _check(cluster: Cluster, jobs: int) -> None:
     """Make sure that the operator knows of all of them."""
-    queues = cluster.admin.items("/apis/headgate.dev/v1alpha1/jobqueues")
+    queues = cluster.admin.items(QUEUES)
     waiting = sum(((queue.get("status") or {}).get("jobs") or {}).get("waiting", 0) for queue in queues)
     if waiting != jobs:
         raise RuntimeError(f"{waiting} Jobs wait by the queues' statuses, not {jobs}")

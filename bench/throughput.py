@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import IO, TYPE_CHECKING, Final
 
@@ -37,9 +37,17 @@ class Run:
     who: str
     seconds: float
     """From the trigger (backlog: the resume, or the first PATCH; open: the first create) to the last admission."""
-    cpu_seconds: float = 0.0
+    first_seconds: float
+    """From the trigger to the first admission's arrival at the API server."""
+    patch_ms: float
+    """Median time the API server took for an admission."""
+    in_flight: float
+    """How many admissions the API server had in its hands on average, from the first to the last."""
+    cpu_seconds: float
     """The operator's, from the first create until all Jobs are finished."""
-    writes: dict[str, int] = field(default_factory=dict)
+    api_server_cpu_seconds: float
+    """The API server's, over the same time: what letting Jobs through, and running them, costs it."""
+    writes: dict[str, int]
     """The operator's, over the same time."""
 
 
@@ -62,7 +70,7 @@ class Bench:
                 self.cluster.admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
                 # Bare runs meet the same queue; nobody reads that it is open.
                 self.cluster.create_queue(name, paused=kind == "backlog" and name.endswith(HEADGATE))
-            self.cluster.wait_for_bindings(len(names) + 1)
+            self.cluster.wait_for_bindings()
             # Connections, caches and the policies' compiled expressions: not on the first run's account.
             self._work("create", f"{prefix}-warm", self._admin_token, count=max(self.jobs // 10, 20))
             self._finish(f"{prefix}-warm", max(self.jobs // 10, 20))
@@ -70,7 +78,9 @@ class Bench:
         for name in names:
             run = self._headgate(kind, name) if name.endswith(HEADGATE) else self._bare(kind, name)
             self.say(
-                f"{name}: {self.jobs} Jobs admitted in {run.seconds:.2f} s, {self.jobs / run.seconds:.0f}/s"
+                f"{name}: {self.jobs / run.seconds:.0f}/s, first after {run.first_seconds:.2f} s, "
+                f"{run.patch_ms:.0f} ms a PATCH, {run.in_flight:.1f} in flight, "
+                f"API server {run.api_server_cpu_seconds:.1f} CPU-s, operator {run.cpu_seconds:.1f}"
             )
             runs.append(run)
         return runs
@@ -80,17 +90,18 @@ class Bench:
         with self.cluster.operator(profile=profile) as operator:
             time.sleep(2)
             log = self._log()
-            cpu_before = operator.cpu_seconds()
+            cpu_before, api_before = operator.cpu_seconds(), self.cluster.api_server_cpu_seconds()
             self._work("create", name, self._admin_token)
             if kind == "backlog":
                 self._wait_until_suspended(name)
                 self.cluster.admin.call(
                     "PATCH", f"{QUEUES}/{name}", {"spec": {"dispatch": {"paused": False}}}, content_type=MERGE
                 )
-            last = self._wait_until_admitted(log, name)
+            self._wait_until_admitted(log, name)
             self._wait_until_finished(name, self.jobs)
             self._wait_until_counted(name, operator)
             cpu = operator.cpu_seconds() - cpu_before
+            api_cpu = self.cluster.api_server_cpu_seconds() - api_before
             writes = [write for write in log.read() if write.user == OPERATOR_USER]
             self._clear(name)
         if kind == "backlog":
@@ -101,10 +112,11 @@ class Bench:
             )
         else:
             began = log.first(lambda write: _creates(write, name)).received
-        return Run(kind, HEADGATE, last.answered - began, cpu, tally(writes))
+        return self._run(kind, HEADGATE, log, name, began, (cpu, api_cpu), tally(writes))
 
     def _bare(self, kind: str, name: str) -> Run:
         log = self._log()
+        api_before = self.cluster.api_server_cpu_seconds()
         term = self.cluster.term()
         token = self.cluster.operator_token
         if kind == "backlog":
@@ -117,14 +129,42 @@ class Bench:
                 process.stdout.readline()
                 self._work("create", name, self._admin_token)
                 _expect(process, "follow")
-        last = self._wait_until_admitted(log, name)
+        self._wait_until_admitted(log, name)
         began = (
             min(write.received for write in log.admissions(OPERATOR_USER, name))
             if kind == "backlog"
             else log.first(lambda write: _creates(write, name)).received
         )
-        self._finish(name, self.jobs)
-        return Run(kind, BARE, last.answered - began)
+        self._wait_until_finished(name, self.jobs)
+        api_cpu = self.cluster.api_server_cpu_seconds() - api_before
+        self._clear(name)
+        return self._run(kind, BARE, log, name, began, (0.0, api_cpu), {})
+
+    @staticmethod
+    def _run(
+        kind: str,
+        who: str,
+        log: AuditLog,
+        name: str,
+        began: float,
+        cpu: tuple[float, float],
+        writes: dict[str, int],
+    ) -> Run:
+        admissions = log.admissions(OPERATOR_USER, name)
+        first = min(write.received for write in admissions)
+        last = max(write.answered for write in admissions)
+        took = [write.answered - write.received for write in admissions]
+        return Run(
+            kind,
+            who,
+            seconds=round(last - began, 3),
+            first_seconds=round(first - began, 3),
+            patch_ms=round(median(took) * 1e3, 1),
+            in_flight=round(sum(took) / (last - first), 1),
+            cpu_seconds=round(cpu[0], 2),
+            api_server_cpu_seconds=round(cpu[1], 2),
+            writes=writes,
+        )
 
     def _log(self) -> AuditLog:
         path = self.cluster.control_plane.audit_log
@@ -175,8 +215,8 @@ class Bench:
         eventually(noted, within=LIMIT_SECONDS, what="suspended Jobs", every=1)
         time.sleep(2)
 
-    def _wait_until_admitted(self, log: AuditLog, name: str) -> Write:
-        """Return the last admission once there are as many as Jobs."""
+    def _wait_until_admitted(self, log: AuditLog, name: str) -> None:
+        """Wait for as many admissions as there are Jobs, and make sure that each was admitted once."""
         eventually(
             lambda: len(log.admissions(OPERATOR_USER, name)) >= self.jobs,
             within=LIMIT_SECONDS,
@@ -186,7 +226,6 @@ class Bench:
         admissions = log.admissions(OPERATOR_USER, name)
         if len({write.name for write in admissions}) != self.jobs or len(admissions) != self.jobs:
             raise RuntimeError(f"{name}: {len(admissions)} admissions of {self.jobs} Jobs")
-        return max(admissions, key=lambda write: write.answered)
 
     def _finish(self, name: str, count: int) -> None:
         self._wait_until_finished(name, count)

@@ -1,0 +1,36 @@
+"""The part of the benchmark that needs no API server still runs, and its figures mean something."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import orjson
+from bench import ROOT
+from bench.engine import Shape, World, measure
+from bench.report import TARGETS
+
+
+def test_the_engine_is_measured_at_a_steady_number_of_waiting_jobs() -> None:
+    world = World(Shape(waiting=60, queues=3, projects=2))
+
+    cost = world.run(64)
+
+    assert sum(queue.waiting for queue in world.engine.queues.values()) == 60
+    assert sum(queue.active for queue in world.engine.queues.values()) == 0
+    assert cost.decision > 0
+    assert cost.facts > 0
+
+
+def test_each_shape_has_a_cost() -> None:
+    assert len(measure([Shape(40, 2, 2), Shape(80, 2, 2)], decisions=32, rounds=1)) == 2
+
+
+def test_the_last_line_is_a_json_object_of_known_figures() -> None:
+    command = [sys.executable, "-m", "bench", "--only", "engine", "--quick", "--engine-jobs", "500"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    figures = orjson.loads(done.stdout.splitlines()[-1])
+    assert set(figures) == {"decision_growth", "decisions_per_second"}
+    assert set(figures) <= {target.key for target in TARGETS}
