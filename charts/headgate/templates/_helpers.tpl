@@ -21,14 +21,21 @@ app.kubernetes.io/name: {{ include "headgate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* What is chosen by selectors cannot be overridden; anything else can, by commonLabels. */}}
 {{- define "headgate.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "headgate.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/part-of: headgate
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- include "headgate.labelsWith" (dict "root" . "more" dict) }}
+{{- end }}
+
+{{- define "headgate.labelsWith" -}}
+{{- $root := .root }}
+{{- with $root }}
+{{- $fixed := include "headgate.selectorLabels" . | fromYaml }}
+{{- $standard := dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "app.kubernetes.io/part-of" "headgate" }}
+{{- toYaml (merge $fixed $.more .Values.commonLabels $standard) }}
 {{- end }}
 {{- end }}
 
