@@ -1,0 +1,588 @@
+"""The chart as a person uses it: Helm itself, Pods, the rights of its ServiceAccount, upgrade, uninstall, and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from controlplane import ControlPlane, tool
+from tests.cluster.harness.client import JOBS, POOLS, QUEUES, Client, RefusedError, User, eventually
+from tests.cluster.harness.cluster import CHART, ROOT, Kubectl, kubectl_for
+from tests.cluster.harness.invariants import recount
+from tests.cluster.harness.operator import OperatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(
+    "HEADGATE_CLUSTER" in os.environ, reason="it installs and uninstalls: on a control plane of its own only"
+)
+
+Json = dict[str, Any]
+Done = subprocess.CompletedProcess[str]
+
+RELEASE = "prod"
+FULL_NAME = "prod-headgate"
+SYSTEM = "gates"
+ACCOUNT = f"system:serviceaccount:{SYSTEM}:{FULL_NAME}"
+WHERE = ("--namespace", SYSTEM)
+WAIT = ("--wait", "--timeout=60s")
+TEAM = "team"
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{FULL_NAME}"
+BINDINGS = "validatingadmissionpolicybindings,mutatingadmissionpolicybindings"
+KEPT_POLICY = {"validatingadmissionpolicy", "validatingadmissionpolicybinding"}
+"""What keeps the API server watching Leases: see templates/policies/keep-leases.yaml."""
+KEPT = ("crd/jobqueues.headgate.dev", "crd/clusterpools.headgate.dev")
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """A control plane, and what the tests do with it."""
+
+    cluster: ControlPlane
+    directory: Path
+
+    @cached_property
+    def kubectl(self) -> Kubectl:
+        return kubectl_for(self.cluster)
+
+    @cached_property
+    def admin(self) -> Client:
+        return self.client("admin")
+
+    @cached_property
+    def alice(self) -> User:
+        """Who may edit in one namespace, and knows nothing of queues."""
+        return User(self.client("alice"), TEAM)
+
+    def client(self, user: str, token: str | None = None) -> Client:
+        return Client(self.cluster.server, token or self.cluster.tokens[user], self.cluster.ca_file)
+
+    def helm(self, *arguments: str) -> str:
+        command = [str(tool("helm")), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def install(self, *arguments: str) -> str:
+        return self.helm("install", RELEASE, str(CHART), *WHERE, "--create-namespace", *WAIT, *arguments)
+
+    def upgrade(self, chart: Path, *arguments: str) -> str:
+        return self.helm(
+            "upgrade", RELEASE, str(chart), *WHERE, "--reset-then-reuse-values", *WAIT, *arguments
+        )
+
+    def uninstall(self) -> str:
+        return self.helm("uninstall", RELEASE, *WHERE, *WAIT)
+
+    def token(self) -> str:
+        return self.kubectl("create", "token", FULL_NAME, "-n", SYSTEM, "--duration=2h").stdout.strip()
+
+    def operator(self, name: str) -> OperatorProcess:
+        """Start what a Pod of the release would run, with the rights it would have."""
+        kubeconfig = self.cluster.kubeconfig_for("service-account", self.token())
+        process = OperatorProcess(
+            kubeconfig, self.directory, name=name, lease_namespace=SYSTEM, prefix=FULL_NAME
+        )
+        return process.start()
+
+    def get(self, *names: str) -> list[Json]:
+        """Return objects by the names that kubectl knows them by."""
+        found = json.loads(self.kubectl("get", *names, "-o", "json").stdout)
+        return list(found["items"]) if found["kind"] == "List" else [found]
+
+    def names(self, kinds: str, *options: str) -> list[str]:
+        return self.kubectl("get", kinds, "-o", "name", *options).stdout.split()
+
+    def of_the_release(self) -> list[str]:
+        """Return everything with the release's label, of every kind and in every namespace."""
+        kinds = self.kubectl("api-resources", "--verbs=list", "-o", "name").stdout.split()
+        selector = f"app.kubernetes.io/instance={RELEASE}"
+        return self.names(",".join(kinds), "-A", "-l", selector, "--ignore-not-found")
+
+    def writes(self, user: str) -> list[Json]:
+        log = self.cluster.audit_log
+        assert log is not None
+        whole = [json.loads(line) for line in log.read_bytes().splitlines() if line.endswith(b"}")]
+        return [entry for entry in whole if entry["user"]["username"] == user]
+
+    def forbidden_reads(self) -> float:
+        """Return how many reads, of anybody, the API server has answered with 403."""
+        samples = self.kubectl("get", "--raw", "/metrics").stdout.splitlines()
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in samples
+            if line.startswith("apiserver_request_total{")
+            and 'code="403"' in line
+            and re.search(r'verb="(GET|LIST|WATCH)"', line)
+        )
+
+    def queue(self, name: str, **spec: Any) -> Json:
+        limits = {"runConcurrency": 0, "actionConcurrency": 0}
+        return self.admin.create(
+            QUEUES,
+            {
+                "apiVersion": "headgate.dev/v1alpha1",
+                "kind": "JobQueue",
+                "metadata": {"name": name},
+                "spec": {**limits, **spec},
+            },
+        )
+
+    def submit(self, name: str, queue: str | None, **options: Any) -> Json:
+        labels = {"headgate.dev/queue": queue} if queue else {}
+        body = self.alice.job_body(name, None, labels=labels, **{"seconds": 0.2, **options})
+        return self.alice.client.create(self.alice.jobs_path, body)
+
+    def job(self, name: str) -> Json:
+        return self.alice.get_job(name)
+
+    def waits(self, name: str) -> bool:
+        return bool(self.job(name)["spec"]["suspend"])
+
+    def admitted(self, name: str) -> bool:
+        body = self.job(name)
+        return not body["spec"]["suspend"] and "headgate.dev/admitted-at" in body["metadata"]["annotations"]
+
+    def complete(self, name: str) -> bool:
+        conditions = self.job(name)["status"].get("conditions", [])
+        return any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
+
+    def status(self, queue: str) -> Json:
+        return dict(self.admin.get(f"{QUEUES}/{queue}").get("status") or {})
+
+    def counts(self, queue: str) -> Json:
+        """Return the counts of a queue's status, once they are what a list of its Jobs says."""
+
+        def check() -> Json:
+            counted = recount(self.admin.items(JOBS), queue)
+            assert self.status(queue)["jobs"] == counted
+            return counted
+
+        return eventually(check)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with ControlPlane.start(nodes=3, audit=True) as cluster:
+        site = Site(cluster, tmp_path_factory.mktemp("chart"))
+        site.kubectl("create", "namespace", TEAM)
+        site.kubectl("create", "rolebinding", "alice", "--clusterrole=edit", "--user=alice", "-n", TEAM)
+        yield site
+
+
+@pytest.fixture(scope="module")
+def notes(site: Site) -> str:
+    """The release, under another name than the chart's, where only restricted Pods are let in; what Helm said."""
+    site.kubectl("create", "namespace", SYSTEM)
+    site.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
+    return site.install()
+
+
+@pytest.fixture(scope="module")
+def operator(site: Site, notes: str) -> Iterator[OperatorProcess]:
+    process = site.operator("first")
+    try:
+        yield process.wait_until_leading()
+    finally:
+        process.kill()
+
+
+def test_install(site: Site, notes: str) -> None:
+    assert f"is installed as {FULL_NAME} in namespace {SYSTEM}" in notes
+    assert "WARNING" not in notes
+    for command in re.findall(r"^  (kubectl -n .*|helm test .*)$", notes, re.MULTILINE):
+        program, *arguments = command.split()
+        said = site.helm(*arguments) if program == "helm" else site.kubectl(*arguments).stdout
+        assert "successfully rolled out" in said or re.search(r"^Phase: +Succeeded$", said, re.MULTILINE)
+
+    (deployment,) = site.get("-n", SYSTEM, f"deployment/{FULL_NAME}")
+    assert deployment["status"]["readyReplicas"] == 2
+    pods = site.get("-n", SYSTEM, "pods")
+    assert {pod["spec"]["serviceAccountName"] for pod in pods} == {FULL_NAME}
+    (service,) = site.get("-n", SYSTEM, f"service/{FULL_NAME}-metrics")
+    selector = ",".join(f"{key}={value}" for key, value in service["spec"]["selector"].items())
+    assert len(site.names("pods", "-n", SYSTEM, "-l", selector)) == len(pods) == 2
+    for disturbance in ("poddisruptionbudgets", "networkpolicies"):
+        assert site.names(disturbance, "-n", SYSTEM)
+    policies = [name for name in site.of_the_release() if "admissionpolic" in name]
+    templates = list((CHART / "templates" / "policies").glob("*.yaml"))
+    assert len([name for name in policies if "binding" not in name]) == len(templates)
+
+
+def test_the_operator_has_the_rights_it_needs(site: Site, notes: str) -> None:
+    """It does all it ever does, is refused nothing, and has the right to write nothing else."""
+    before = site.forbidden_reads()
+    operator = site.operator("rights").wait_until_leading()
+    try:
+        # The default pool and queue come by themselves, others are applied.
+        eventually(lambda: site.status("default")["clusters"])
+        manifest = {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "JobQueue",
+            "metadata": {"name": "applied"},
+            "spec": {"runConcurrency": 0, "actionConcurrency": 1},
+        }
+        site.kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
+        eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 2)
+        eventually(lambda: site.status("applied")["observedGeneration"])
+
+        names = [f"by-alice-{number}" for number in range(4)]
+        for name in names:
+            assert site.submit(name, "applied")["spec"]["suspend"]
+        eventually(lambda: all(site.complete(name) for name in names))
+        assert site.counts("applied")["succeeded"] == 4
+        assert site.job(names[0])["metadata"]["annotations"]["headgate.dev/submitted-by"] == "alice"
+
+        # It also cancels, says so in an event, and gives the lead back.
+        site.submit("endless", "applied", seconds=600)
+        eventually(lambda: site.admitted("endless"))
+        site.kubectl("patch", "jobqueue", "applied", "--type=merge", "-p", '{"spec":{"state":"Terminated"}}')
+        eventually(lambda: site.status("applied")["state"] == "Terminated")
+        events = f"/apis/events.k8s.io/v1/namespaces/{TEAM}/events"
+        eventually(lambda: [e for e in site.admin.items(events) if e["reason"] == "Canceled"])
+    finally:
+        code = operator.stop()
+    assert code == 0
+    assert site.admin.get(LEASE)["spec"]["holderIdentity"] == ""
+
+    writes = site.writes(ACCOUNT)
+    refused = [entry for entry in writes if entry["responseStatus"]["code"] in (401, 403)]
+    assert not refused, refused[:3]
+    assert site.forbidden_reads() == before
+    said = operator.log.read_text()
+    assert not re.search("forbidden|Traceback", said, re.IGNORECASE), said[-4000:]
+    assert granted_writes(site) == used_writes(writes)
+
+
+def granted_writes(site: Site) -> set[tuple[str, str, str]]:
+    """Return what the operator's roles let it write, as (verb, group, resource)."""
+    roles = site.get(f"clusterrole/{FULL_NAME}") + site.get("-n", SYSTEM, f"role/{FULL_NAME}")
+    return {
+        (verb, group, resource)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        if verb in WRITES
+    }
+
+
+def used_writes(writes: list[Json]) -> set[tuple[str, str, str]]:
+    """Return what was written, in the same words. A PATCH that creates takes the right to create too."""
+    used = set()
+    for entry in writes:
+        target = entry["objectRef"]
+        resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
+        verbs = {entry["verb"]} | ({"create"} if entry["responseStatus"]["code"] == 201 else set())
+        used |= {(verb, target.get("apiGroup", ""), resource) for verb in verbs}
+    return used
+
+
+MAY_NOT = """
+create jobs.batch
+update jobs.batch
+delete jobs.batch
+deletecollection jobs.batch
+update jobs.batch/status
+get secrets
+list secrets
+get secrets in gates
+get configmaps in gates
+create pods
+create pods/exec
+delete pods
+create serviceaccounts/token
+create serviceaccounts/token in gates
+update jobqueues.headgate.dev
+patch jobqueues.headgate.dev
+delete jobqueues.headgate.dev
+patch jobqueues.headgate.dev/status
+update clusterpools.headgate.dev
+patch clusterpools.headgate.dev
+delete clusterpools.headgate.dev
+create validatingadmissionpolicies.admissionregistration.k8s.io
+patch validatingadmissionpolicies.admissionregistration.k8s.io
+delete validatingadmissionpolicies.admissionregistration.k8s.io
+create mutatingadmissionpolicies.admissionregistration.k8s.io
+patch mutatingadmissionpolicies.admissionregistration.k8s.io
+delete validatingadmissionpolicybindings.admissionregistration.k8s.io
+delete mutatingadmissionpolicybindings.admissionregistration.k8s.io
+create validatingwebhookconfigurations.admissionregistration.k8s.io
+create customresourcedefinitions.apiextensions.k8s.io
+patch customresourcedefinitions.apiextensions.k8s.io
+create clusterrolebindings.rbac.authorization.k8s.io
+escalate clusterroles.rbac.authorization.k8s.io
+bind clusterroles.rbac.authorization.k8s.io
+impersonate users
+get leases.coordination.k8s.io other in gates
+update leases.coordination.k8s.io other in gates
+delete leases.coordination.k8s.io prod-headgate in gates
+update leases.coordination.k8s.io prod-headgate in kube-system
+create leases.coordination.k8s.io in kube-system
+patch nodes
+""".strip().splitlines()
+MAY = """
+watch jobs.batch
+patch jobs.batch
+patch jobs.batch/status
+admit jobqueues.headgate.dev
+update jobqueues.headgate.dev/status
+update leases.coordination.k8s.io prod-headgate in gates
+""".strip().splitlines()
+
+
+def allowed(client: Client, questions: list[str]) -> dict[str, bool]:
+    """Ask the API server what one may do, as `kubectl auth can-i` does: VERB RESOURCE[.GROUP][/SUB] [NAME] [in NS]."""
+
+    def ask(question: str) -> bool:
+        words, _, namespace = question.partition(" in ")
+        verb, what, *name = words.split()
+        what, _, subresource = what.partition("/")
+        resource, _, group = what.partition(".")
+        attributes = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "name": "".join(name),
+            "namespace": namespace,
+        }
+        review = {"spec": {"resourceAttributes": attributes}}
+        answer = client.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    return {question: ask(question) for question in questions}
+
+
+def test_the_operator_has_no_other_rights(site: Site, notes: str) -> None:
+    """Nor kubectl nor curl would get further with a stolen token."""
+    account = site.client(ACCOUNT, site.token())
+    assert allowed(account, MAY) == dict.fromkeys(MAY, True)
+    assert allowed(account, MAY_NOT) == dict.fromkeys(MAY_NOT, False)
+    # The same by kubectl, for one of each: the table asks what it seems to ask.
+    for question, answer in (("admit jobqueues.headgate.dev", "yes\n"), ("delete jobs.batch", "no\n")):
+        asked = site.kubectl("auth", "can-i", *question.split(), f"--as={ACCOUNT}", check=False)
+        assert asked.stdout == answer
+
+
+def test_viewers_and_editors(site: Site, operator: OperatorProcess) -> None:
+    for user, role in (("bob", "view"), ("carol", "edit")):
+        site.kubectl(
+            "create", "clusterrolebinding", f"{user}-{role}", f"--clusterrole={role}", f"--user={user}"
+        )
+    bob, carol = site.client("bob"), site.client("carol")
+
+    def can(client: Client, *questions: str) -> list[bool]:
+        return list(allowed(client, [f"{question}.headgate.dev" for question in questions]).values())
+
+    eventually(lambda: bob.items(QUEUES))  # Roles are aggregated by a controller.
+    eventually(lambda: can(carol, "create jobqueues") == [True])
+    assert bob.get(f"{QUEUES}/default/status")["status"]["state"] == "Active"
+    assert can(bob, "list clusterpools", "watch jobqueues") == [True] * 2
+    assert not any(can(bob, "create jobqueues", "patch jobqueues", "delete clusterpools", "admit jobqueues"))
+    with pytest.raises(RefusedError, match="cannot patch resource") as refused:
+        bob.patch(f"{QUEUES}/default", {"spec": {"actionConcurrency": 1}})
+    assert refused.value.status == 403
+
+    body = {"apiVersion": "headgate.dev/v1alpha1", "kind": "JobQueue", "metadata": {"name": "by-carol"}}
+    carol.create(QUEUES, {**body, "spec": {"runConcurrency": 0, "actionConcurrency": 1}})
+    carol.patch(f"{QUEUES}/by-carol", {"spec": {"dispatch": {"paused": True}}})
+    assert can(carol, "admit jobqueues", "delete clusterpools") == [False, True]
+    with pytest.raises(RefusedError, match="jobqueues/status") as refused:
+        carol.patch(f"{QUEUES}/by-carol/status", {"status": {"state": "Drained"}})
+    assert refused.value.status == 403
+
+    # Not even with all that an admission has to say.
+    site.submit("held", "by-carol")
+    term = str(site.admin.get(LEASE)["spec"]["leaseTransitions"])
+    stamp = {"headgate.dev/admitted-at": "2026-01-01T00:00:00.000000Z", "headgate.dev/term": term}
+    with pytest.raises(RefusedError, match="belongs to Headgate") as refused:
+        carol.patch(
+            f"{site.alice.jobs_path}/held", {"metadata": {"annotations": stamp}, "spec": {"suspend": False}}
+        )
+    assert refused.value.status == 403
+    carol.delete(f"{site.alice.jobs_path}/held")
+    eventually(lambda: site.status("by-carol")["depth"]["current"] == 0)
+    eventually(lambda: carol.delete(f"{QUEUES}/by-carol"))
+
+
+def newer_chart(target: Path) -> Path:
+    """Return a copy of the chart whose JobQueue has one column more."""
+    shutil.copytree(CHART, target)
+    crd = target / "templates" / "crds" / "jobqueues.yaml"
+    text = crd.read_text()
+    assert text.count("additionalPrinterColumns:\n") == 1
+    column = "        - {name: Newer, type: string, jsonPath: .spec.description}\n"
+    crd.write_text(text.replace("additionalPrinterColumns:\n", f"additionalPrinterColumns:\n{column}"))
+    return target
+
+
+def documented(needle: str) -> str:
+    """Return the one command of docs/install.md, a whole code block, that contains this."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if needle in block]
+    return str(found)
+
+
+def shell(site: Site, script: str) -> Done:
+    """Run a command as a person would, in a shell."""
+    kubectl = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{kubectl}:{os.environ['PATH']}",
+        "KUBECONFIG": str(site.cluster.kubeconfig),
+    }
+    return subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=False)
+
+
+def identities(bodies: list[Json]) -> dict[str, str]:
+    return {body["metadata"]["name"]: body["metadata"]["uid"] for body in bodies}
+
+
+def everything(site: Site) -> list[dict[str, str]]:
+    """Return which queues, pools, Jobs and CRDs there are."""
+    bodies = (site.admin.items(QUEUES), site.admin.items(POOLS), site.admin.items(JOBS), site.get(*KEPT))
+    return [identities(found) for found in bodies]
+
+
+def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> None:
+    """One story: what it begins with lives through all that is done to the release."""
+    site.queue("narrow", actionConcurrency=1)
+    site.queue("closed", state="Drained")
+    site.queue("brief")
+    eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue in (narrow,closed,brief)")) == 6)
+    site.submit("active", "narrow", seconds=600)
+    eventually(lambda: site.admitted("active"))
+    for name in ("first", "second", "third"):
+        site.submit(name, "narrow")
+    site.submit("mine", None, seconds=600)
+    site.submit("mine-suspended", None, suspend=True)
+
+    def untouched() -> list[Json]:
+        bodies = [site.job("mine"), site.job("mine-suspended")]
+        return [{"uid": body["metadata"]["uid"], "spec": body["spec"]} for body in bodies]
+
+    eventually(lambda: site.status("narrow")["jobs"]["waiting"] == 3)
+    counts, mine = site.counts("narrow"), untouched()
+
+    # Upgrade: other values, a newer CRD.
+    before = everything(site)
+    newer = newer_chart(site.directory / "newer")
+    site.upgrade(newer, "--set=logging.level=debug", "--set=replicas=3")
+    (deployment,) = site.get("-n", SYSTEM, f"deployment/{FULL_NAME}")
+    assert deployment["status"]["readyReplicas"] == 3
+    assert "--log-level=debug" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    eventually(lambda: "NEWER" in site.kubectl("get", "jobqueues").stdout)
+    assert everything(site) == before
+    assert site.counts("narrow") == counts
+    assert operator.leads
+    site.submit("after-upgrade", "brief")
+    eventually(lambda: site.complete("after-upgrade"))
+
+    # Uninstall, while the operator runs: its rights go first, and it still ends.
+    before = everything(site)
+    site.uninstall()
+    assert operator.stop() == 0
+    assert everything(site) == before
+    assert untouched() == mine
+    assert {name.split(".")[0] for name in site.of_the_release()} == KEPT_POLICY
+    left = site.names("all,secrets,configmaps,serviceaccounts,roles,rolebindings,leases", "-n", SYSTEM)
+    of_every_namespace = ["configmap/kube-root-ca.crt", "serviceaccount/default"]
+    assert left == [*of_every_namespace, f"lease.coordination.k8s.io/{FULL_NAME}"]
+    bound = {name.rsplit("-", 1)[1] for name in site.names(BINDINGS, "-l", "headgate.dev/queue")}
+    assert bound >= {"narrow", "closed", "brief", "default"}
+
+    # The bindings that are left say nothing: a queue that took in nothing does, a queue goes with its bindings.
+    eventually(lambda: not site.submit("probe", "narrow", suspend=False)["spec"]["suspend"])
+    body = site.submit("into-closed", "closed")
+    assert "headgate.dev/pool" not in body["metadata"]["labels"]
+    eventually(lambda: site.complete("into-closed"))
+    assert site.submit("asked-to-wait", "brief", suspend=True)["spec"]["suspend"]
+    site.submit("runs-long", "narrow", seconds=600)
+    site.kubectl("delete", "jobqueue", "brief")
+    eventually(lambda: not site.names(BINDINGS, "-l", "headgate.dev/queue=brief"), within=45)
+
+    # One waiting Job is released as the page says; the others wait on.
+    release = documented("patch job <name>").replace("<namespace>", TEAM).replace("<name>", "first")
+    assert [site.waits(name) for name in ("first", "second", "third")] == [True] * 3
+    done = shell(site, release)
+    assert done.returncode == 0, done.stderr
+    eventually(lambda: site.complete("first"))
+    assert [site.waits(name) for name in ("second", "third")] == [True] * 2
+
+    # Back over what was kept: who waits goes on, who runs unadmitted is sent back.
+    site.install()
+    again = site.operator("again").wait_until_leading()
+    try:
+        eventually(lambda: site.waits("runs-long"))
+        assert not site.admitted("second")
+        site.admin.delete(f"{site.alice.jobs_path}/active")
+        eventually(lambda: site.complete("second") and site.complete("third"))
+        eventually(lambda: site.admitted("runs-long"))
+        eventually(lambda: site.counts("narrow")["active"] == 1)
+        site.submit("last", "narrow")
+        assert site.waits("last")
+        with pytest.raises(RefusedError, match="is Drained"):
+            site.submit("refused", "closed")
+    finally:
+        code = again.stop()
+    assert code == 0
+    assert untouched() == mine
+
+    # For good: the CRDs go, and all queues; Jobs stay, and are released as the page says.
+    warned = site.upgrade(CHART, "--set=crds.keep=false")
+    assert "will delete every JobQueue and ClusterPool" in warned
+    site.uninstall()
+    assert not [name for name in site.names("crds") if name.endswith("headgate.dev")]
+    eventually(lambda: not site.names(BINDINGS, "-l", "headgate.dev/queue"), within=45)
+    assert site.waits("last")
+    script = documented("while read -r namespace name")
+    eventually(lambda: shell(site, script).returncode == 0 and not site.waits("last"))
+    eventually(lambda: site.complete("last") and site.complete("asked-to-wait"))
+    assert untouched() == mine
+    kept = {"first", "second", "third", "runs-long", "last", "into-closed", "asked-to-wait", "after-upgrade"}
+    assert kept <= set(identities(site.alice.all_jobs()))
+
+    # And from nothing: this control plane has seen it all, which a Job does not notice.
+    site.install()
+    anew = site.operator("anew").wait_until_leading()
+    try:
+        eventually(lambda: site.names(BINDINGS, "-l", "headgate.dev/queue=default"))
+        site.submit("anew", "default")
+        eventually(
+            lambda: (
+                site.complete("anew") and "headgate.dev/term" in site.job("anew")["metadata"]["annotations"]
+            )
+        )
+    finally:
+        code = anew.stop()
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("logging.level=loud", "'/logging/level': value must be one of 'debug', 'info', 'warning', 'error'"),
+        ("replica=3", "additional properties 'replica' not allowed"),
+    ],
+)
+def test_a_wrong_value_is_refused(value: str, message: str) -> None:
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), "--set", value]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert message in done.stderr
