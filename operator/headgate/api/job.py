@@ -32,8 +32,7 @@ JOB_PRIORITY_DEFAULT: Final = 0
 # The values of the annotation that are right, in a syntax that Python and CEL share: the policy uses it too.
 PRIORITY_PATTERN: Final = f"[0-9]{{1,{len(str(JOB_PRIORITY_MAX))}}}"
 PRIORITY_MESSAGE: Final = f"must be an integer from 0 to {JOB_PRIORITY_MAX}"
-HOLD_VALUE: Final = "true"
-HOLD_MESSAGE: Final = f'must be "{HOLD_VALUE}"; remove the annotation to let the Job go'
+HOLD_MESSAGE: Final = 'must be "true" or "false"'
 
 _PRIORITY = re.compile(PRIORITY_PATTERN)
 
@@ -65,9 +64,9 @@ def parse_priority(annotation: str | None) -> int:
 
 def parse_hold(annotation: str | None) -> bool:
     """Return whether a Job is to be passed over while it waits."""
-    if annotation is None:
+    if annotation is None or annotation == "false":
         return False
-    if annotation != HOLD_VALUE:
+    if annotation != "true":
         raise _wrong(HOLD_ANNOTATION, HOLD_MESSAGE, annotation)
     return True
 

@@ -20,7 +20,8 @@ class JobCounts(Model):
     """How many Jobs the queue has, and has had."""
 
     total: Count = 0
-    """All Jobs the queue has ever accepted. Deleting finished Jobs does not lower it."""
+    """All Jobs of the queue: those that are live and those that ever finished in it. Deleting finished Jobs
+    does not lower it; deleting one that waits or runs does."""
 
     waiting: Count = 0
     """Jobs that wait to be admitted."""

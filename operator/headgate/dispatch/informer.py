@@ -132,7 +132,9 @@ class JobInformer:
         except (KeyError, ValueError, TypeError, AttributeError):
             # Not one the API server should let through; it alone is left out.
             metadata = raw.get("metadata") or {}
-            logger.exception("cannot read Job %s/%s, it is ignored", metadata.get("namespace"), metadata.get("name"))
+            logger.exception(
+                "cannot read Job %s/%s, it is ignored", metadata.get("namespace"), metadata.get("name")
+            )
             self._metrics.unreadable.inc()
             return None
 

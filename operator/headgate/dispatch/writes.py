@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from headgate.kube.client import Api, Json
 
 
-async def send(api: Api, write: Write, *, term: str, now: str) -> Json:
-    """Send a write and return the Job as it is then.
+async def send(api: Api, write: Write, *, term: str, now: str) -> None:
+    """Send a write; what became of the Job, the watch will tell.
 
     `term` is the leader's, which the API server checks on an admission; `now` is an RFC 3339 time in microseconds.
     Raises `ApiError`, or one of `UNREACHABLE`.
@@ -35,13 +35,13 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> Json:
                 names.CLUSTER_ANNOTATION: write.cluster,
             }
             body: Json = {"metadata": metadata, "spec": {"suspend": False}}
-            return await api.call("PATCH", path, body, content_type=MERGE_PATCH)
+            await api.patch(path, body, content_type=MERGE_PATCH)
         case Suspend():
             body = {"metadata": metadata, "spec": {"suspend": True}}
-            return await api.call("PATCH", path, body, content_type=MERGE_PATCH)
+            await api.patch(path, body, content_type=MERGE_PATCH)
         case Cancel():
             body = {"metadata": metadata, "status": _cancelled(write, started=job.started, now=now)}
-            return await api.call("PATCH", f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
+            await api.patch(f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
 
 
 def _cancelled(cancel: Cancel, *, started: bool, now: str) -> Json:

@@ -24,7 +24,7 @@ _SWEEP_SLACK = 64
 class Depth:
     """Arrivals of one queue, and which of them came when it was full."""
 
-    __slots__ = ("_arrivals", "_clock", "accepted", "excess", "floor", "limit")
+    __slots__ = ("_arrivals", "_clock", "_limited_at", "accepted", "excess", "floor", "limit")
 
     def __init__(self) -> None:
         self.limit = 0
@@ -36,6 +36,7 @@ class Depth:
         """Jobs that came when the queue was full and are to be cancelled, by UID."""
         self._arrivals: list[tuple[int, Job]] = []
         self._clock = 0
+        self._limited_at = 0
 
     def start(self, limit: int, floor: int, jobs: Iterable[Job]) -> bool:
         """Begin anew with the Jobs already there, in order of arrival; return whether one is too many.
@@ -45,6 +46,7 @@ class Depth:
         """
         self.limit = limit
         self.floor = floor
+        self._limited_at = 0
         self.accepted = 0
         self.excess.clear()
         self._arrivals.clear()
@@ -53,10 +55,15 @@ class Depth:
             self.arrive(job)
         return bool(self.excess)
 
-    def set_limit(self, limit: int) -> list[Job]:
-        """Set the limit (0: none) and return the excess Jobs it makes room for."""
+    def set_limit(self, limit: int, version: int) -> list[Job]:
+        """Set the limit (0: none) and return the excess Jobs it makes room for.
+
+        `version` is the resourceVersion at which the limit was seen: Jobs of an earlier one came under the limit
+        before, in whatever order the two are told.
+        """
         if limit == self.limit:
             return []
+        self._limited_at = version
         self.floor = max(self.floor, self.accepted)
         self.limit = limit
         if self.floor <= limit:
@@ -89,6 +96,9 @@ class Depth:
             return None
         full = not self._has_room()
         self._accept(job)
+        if full and job.resource_version < self._limited_at:
+            self.floor = self.accepted
+            return None
         if not full:
             return None
         latest = self._latest_waiting()

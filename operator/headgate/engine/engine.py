@@ -9,34 +9,29 @@ was seen, which makes knowing simple: a later version of a Job is the truth, wha
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from itertools import islice
 from typing import TYPE_CHECKING
 
-from headgate.api.names import QUEUE_LABEL, REASON_CANCELED, REASON_QUEUE_FULL
-from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
+from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL
+from headgate.engine.confirmations import Confirmations
+from headgate.engine.corrections import Corrections
+from headgate.engine.decisions import Admit
 from headgate.engine.job import READ_FIELDS, JobState
 from headgate.engine.kinship import Kinship
 from headgate.engine.past import Past
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
+from headgate.engine.stuck import QUEUE_NOT_FOUND_SECONDS, StuckJobs
+from headgate.engine.timers import Timers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from headgate.api.clusterpool import ClusterPool
     from headgate.api.jobqueue import JobQueue
     from headgate.api.meta import ClusterState
-    from headgate.engine.decisions import Decision, Write
+    from headgate.engine.decisions import Cancel, Decision, Suspend, Write
     from headgate.engine.job import Job
 
 RETRY_SECONDS = (1.0, 60.0)
 """First and longest pause before a refused write is tried again; it doubles in between."""
-
-QUEUE_NOT_FOUND_SECONDS = 5.0
-"""How long a Job may be there before the queue it names, as in GitOps it may, before a person is told."""
-MOST_QUEUE_NOT_FOUND = 10
-"""How many Jobs of one missing queue are told: the rest would only repeat it."""
 
 
 class Engine:
@@ -55,17 +50,14 @@ class Engine:
         self._finished: dict[str, str] = {}
         """Name of the queue by UID of each finished Job that still exists."""
         self._kinship = Kinship(self.jobs)
-        self._doomed: dict[str, Job] = {}
-        self._unadmitted: dict[str, Job] = {}
-        self._unconfirmed: dict[str, None] = {}
-        self._confirming: dict[str, list[Job]] = {}
-        self._notices: list[Notice] = []
+        self._corrections = Corrections()
+        self._confirmations = Confirmations()
+        self._stuck = StuckJobs()
+        self._timers = Timers()
         self._past_runs: dict[str, None] = {}
         """Admitted Jobs that were first seen finished, until the list they came with has been told."""
         self._loaded = False
         """Whether a full list of Jobs has been told."""
-        self._timers: list[tuple[float, int, Callable[[float], None]]] = []
-        self._timer_count = 0
         self._rotation: list[Pool] = []
 
     # ---- facts: resources -------------------------------------------------------------------------------------
@@ -132,7 +124,7 @@ class Engine:
         else:
             too_many = queue.set_resource(resource)
         if too_many or (queue.lifecycle.terminating and not was_terminating):
-            self._unconfirmed[name] = None
+            self._confirmations.want(name)
         pool = self._pool(resource.spec.pool)
         pool.add(queue)
         self._touch(queue, now)
@@ -147,8 +139,7 @@ class Engine:
         queue.set_resource(None)
         self.dirty_pools[pool.name] = None
         self.dirty_queues.pop(name, None)
-        self._unconfirmed.pop(name, None)
-        self._confirming.pop(name, None)
+        self._confirmations.drop(name)
         self._forget_if_idle(queue)
 
     def queue_broken(self, name: str, message: str) -> None:
@@ -182,7 +173,7 @@ class Engine:
             return
         queue = self.queues[known.queue]
         queue.answered(known)
-        self._withdraw_writes(known)
+        self._corrections.withdraw(known)
         values = {field: getattr(seen, field) for field in READ_FIELDS}
         known.assumed, known.retry_at = False, 0.0
         if known.owner_uid != seen.owner_uid:
@@ -247,43 +238,22 @@ class Engine:
             for job in queue.depth.fill():
                 queue.enlist(job)
             queue.depth.settle()
-            self._join_past(queue, past.get(queue.name, ()))
+            queue.join_past(past.get(queue.name, ()))
             self._touch(queue, now)
         self._loaded = True
-
-    def _join_past(self, queue: Queue, past: Iterable[str]) -> None:
-        """Let Jobs that were first seen finished keep their runs active, where these went on without a gap.
-
-        A live Job that has not changed since before the other one finished was there then. What was touched later
-        is not known to have been: its run rather starts once more than without a place.
-        """
-        first: dict[str, Job] = {}
-        for job in queue.jobs.values():
-            known = first.get(job.run_key)
-            if job.run_key in queue.runs and (known is None or job.resource_version < known.resource_version):
-                first[job.run_key] = job
-        for uid in past:
-            finished = queue.tally.present[uid]
-            live = first.get(finished.run_key or "")
-            if (
-                live is not None
-                and live.resource_version < finished.resource_version
-                and live.created <= finished.finished_at
-            ):
-                queue.anchor(live.run_key, uid)
 
     # ---- facts: what became of decisions ----------------------------------------------------------------------
 
     def admitted(self, decision: Admit, admitted_at: str, now: float) -> None:
         """Take note that the API server accepted an admission. The watch will show it as well."""
-        queue = self._answered(decision, now)
+        queue = self._answered(decision)
         if queue is not None:
             decision.job.attempts = 0
             queue.last_admitted_at = max(queue.last_admitted_at or "", admitted_at)
 
     def written(self, decision: Cancel | Suspend, now: float) -> None:
         """Take note that a cancellation or a suspension was accepted. The watch will show it as well."""
-        if self._answered(decision, now) is not None:
+        if self._answered(decision) is not None:
             decision.job.attempts = 0
 
     def outdated(self, decision: Write, now: float) -> None:
@@ -292,11 +262,11 @@ class Engine:
         It will not land. The place of an admission stays taken until the watch shows that newer version: it may be
         an earlier attempt of ours that was applied although its answer was lost.
         """
-        self._answered(decision, now)
+        self._answered(decision)
 
     def refused(self, decision: Write, why: str, now: float) -> None:
         """Take note that the API server refused a write for this Job: it alone waits before the next attempt."""
-        queue = self._answered(decision, now)
+        queue = self._answered(decision)
         if queue is None:
             return
         job = decision.job
@@ -307,13 +277,13 @@ class Engine:
             job.assumed = False
             queue.change(job, state=JobState.WAITING, cluster=None)
             self._relate(job.uid, now)
-        self._notice(job, "Refused", f"the API server refused what Headgate asked for: {why}")
-        self._at(job.retry_at, lambda now: self._retry(job, now))
+        self._stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
+        self._timers.at(job.retry_at, lambda now: self._retry(job, now))
         self._touch(queue, now)
 
     def confirmed(self, name: str, resource: JobQueue | None, now: float) -> None:
         """Take in a queue that was read anew because a decision of no return hung on it; None if it is gone."""
-        suspects = self._confirming.pop(name, None)
+        suspects = self._confirmations.answer(name)
         if suspects is None:
             # The watch told meanwhile that it was deleted: the answer may be older than that.
             return
@@ -331,12 +301,12 @@ class Engine:
                 limit = resource.spec.depth
                 message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
                 self._doom(job, REASON_QUEUE_FULL, message)
-        self._unconfirmed[name] = None
+        self._confirmations.want(name)
 
     def unconfirmed(self, name: str, now: float) -> None:
         """Take note that reading a queue anew did not work out: it is asked for again a little later."""
-        if self._confirming.pop(name, None) is not None:
-            self._at(now + RETRY_SECONDS[0], lambda _: self._unconfirmed.setdefault(name))
+        if self._confirmations.answer(name) is not None:
+            self._timers.at(now + RETRY_SECONDS[0], lambda _: self._confirmations.want(name))
 
     # ---- decisions --------------------------------------------------------------------------------------------
 
@@ -346,43 +316,17 @@ class Engine:
         1. What time has brought about. 2. Notices. 3. Queues to read anew. 4. Jobs to suspend and to cancel.
         5. Jobs to admit, one pool after the other.
         """
-        self._pass_time(now)
-        decisions: list[Decision] = [*self._notices]
-        self._notices.clear()
-        decisions.extend(self._confirmations())
-        writes = self._corrections(limit)
+        self._timers.run(now)
+        decisions: list[Decision] = [*self._stuck.take()]
+        decisions.extend(self._confirmations.ask(self.queues))
+        writes = self._corrections.take(limit)
         decisions.extend(writes)
         decisions.extend(self._admissions(limit - len(writes), now))
         return decisions
 
     def next_wakeup(self) -> float | None:
         """Return when time alone will bring something about, or None."""
-        return self._timers[0][0] if self._timers else None
-
-    def _confirmations(self) -> list[Confirm]:
-        # One read of a queue at a time: an answer tells nothing about Jobs seen after the question.
-        due = [name for name in self._unconfirmed if name not in self._confirming]
-        confirmations = []
-        for name in due:
-            del self._unconfirmed[name]
-            suspects = self.queues[name].suspects() if name in self.queues else []
-            if suspects:
-                self._confirming[name] = suspects
-                confirmations.append(Confirm(name))
-        return confirmations
-
-    def _corrections(self, limit: int) -> list[Cancel | Suspend]:
-        writes: list[Cancel | Suspend] = []
-        writes.extend(
-            Suspend(job, job.resource_version) for job in islice(self._unadmitted.values(), max(limit, 0))
-        )
-        for job in islice(self._doomed.values(), max(limit - len(writes), 0)):
-            assert job.doomed is not None
-            writes.append(Cancel(job, job.resource_version, *job.doomed))
-        for write in writes:
-            write.job.write = write.resource_version
-            self._withdraw_writes(write.job)
-        return writes
+        return self._timers.next()
 
     def _admissions(self, limit: int, now: float) -> list[Decision]:
         admissions: list[Decision] = []
@@ -419,7 +363,7 @@ class Engine:
     def _enter(self, job: Job, now: float) -> None:
         queue = self._queue(job.queue)
         if queue.enter(job) is not None:
-            self._unconfirmed[queue.name] = None
+            self._confirmations.want(queue.name)
         self._follow_up(queue, job, now)
 
     def _follow_up(self, queue: Queue, job: Job, now: float) -> None:
@@ -427,11 +371,11 @@ class Engine:
         if job.admitted_at and job.state is JobState.ACTIVE:
             queue.last_admitted_at = max(queue.last_admitted_at or "", job.admitted_at)
         if job.state is JobState.UNADMITTED and not job.canceling:
-            self._unadmitted[job.uid] = job
+            self._corrections.suspend(job)
         if job.doomed is not None:
             self._doom(job, *job.doomed)
-        elif queue.lifecycle.terminating:
-            self._unconfirmed[queue.name] = None
+        elif queue.lifecycle.terminating and not job.canceling:
+            self._confirmations.want(queue.name)
         self._relate(job.uid, now)
         self._tell_if_stuck(queue, job, now)
         self._touch(queue, now)
@@ -439,14 +383,10 @@ class Engine:
     def _leave(self, queue: Queue, job: Job) -> None:
         queue.answered(job)
         queue.leave(job)
-        self._withdraw_writes(job)
+        self._corrections.withdraw(job)
         self._kinship.remove(job)
 
-    def _withdraw_writes(self, job: Job) -> None:
-        self._doomed.pop(job.uid, None)
-        self._unadmitted.pop(job.uid, None)
-
-    def _answered(self, decision: Write, now: float) -> Queue | None:
+    def _answered(self, decision: Write) -> Queue | None:
         """Close a decision; return None if a later version of the Job has closed it before."""
         job = decision.job
         if job.write != decision.resource_version:
@@ -495,9 +435,10 @@ class Engine:
             return
         job.doomed = (reason, message)
         self.queues[job.queue].withdraw(job)
-        self._unadmitted.pop(job.uid, None)
-        if not job.write and not job.retry_at:
-            self._doomed[job.uid] = job
+        if job.write or job.retry_at:
+            self._corrections.withdraw(job)
+        else:
+            self._corrections.cancel(job)
 
     def _retry(self, job: Job, now: float) -> None:
         if self.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
@@ -508,33 +449,12 @@ class Engine:
         self._follow_up(queue, job, now)
 
     def _tell_if_stuck(self, queue: Queue, job: Job, now: float) -> None:
-        """Tell a person why this Job will wait for ever, if it will."""
-        if job.error is not None:
-            self._notice(job, "InvalidJob", job.error)
-        elif queue.is_foreign(job):
-            assert queue.resource is not None
-            self._notice(
-                job,
-                "WrongPool",
-                f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
-                f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
-            )
-        elif queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND:
-            self._at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
+        if self._stuck.look(queue, job):
+            self._timers.at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
 
     def _tell_if_queue_missing(self, job: Job) -> None:
         if self.jobs.get(job.uid) is job and self.queues[job.queue].resource is None:
-            self._notice(
-                job,
-                "QueueNotFound",
-                f'JobQueue "{job.queue}" does not exist: create it and the Job goes on by itself, '
-                f"or name another queue in the label {QUEUE_LABEL}",
-            )
-
-    def _notice(self, job: Job, reason: str, message: str) -> None:
-        if job.noticed != message:
-            job.noticed = message
-            self._notices.append(Notice("Job", job.namespace, job.name, job.uid, "Warning", reason, message))
+            self._stuck.queue_missing(job)
 
     def _touch(self, queue: Queue, now: float) -> None:
         """Follow up on any change in a queue."""
@@ -543,7 +463,7 @@ class Engine:
         if queue.resource.spec.state != "Active":
             due = queue.settle(now)
             if due is not None:
-                self._at(due, lambda now: self._touch(queue, now))
+                self._timers.at(due, lambda now: self._touch(queue, now))
         pool = self.pools[queue.resource.spec.pool]
         pool.touch(queue)
         self.dirty_queues[queue.name] = None
@@ -558,12 +478,3 @@ class Engine:
         if queue.idle and self.queues.get(queue.name) is queue:
             del self.queues[queue.name]
             self.dirty_queues.pop(queue.name, None)
-
-    def _at(self, when: float, action: Callable[[float], None]) -> None:
-        self._timer_count += 1
-        heappush(self._timers, (when, self._timer_count, action))
-
-    def _pass_time(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            _, _, action = heappop(self._timers)
-            action(now)

@@ -19,7 +19,7 @@ from headgate.engine.placement import Reach
 from headgate.engine.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from headgate.api.jobqueue import JobQueue
     from headgate.engine.fairness import Fairness
@@ -134,7 +134,7 @@ class Queue:
             self.outdated_in_flight = len(self.in_flight)
             self._observe()
         self.lifecycle.desire(resource.spec.state)
-        for job in self.depth.set_limit(resource.spec.depth):
+        for job in self.depth.set_limit(resource.spec.depth, int(resource.metadata.resource_version)):
             self.enlist(job)
         self._action_limit = resource.spec.action_concurrency
         self._run_limit = resource.spec.run_concurrency
@@ -158,7 +158,7 @@ class Queue:
     def suspects(self) -> list[Job]:
         """Return the Jobs that are to be cancelled if the queue is as it was last seen."""
         if self.lifecycle.terminating:
-            jobs = [job for job in self.jobs.values() if not job.canceling]
+            jobs = [job for job in self.jobs.values() if not job.canceling and job.doomed is None]
         else:
             jobs = list(self.depth.excess.values())
         return [job for job in jobs if job.doomed is None]
@@ -206,6 +206,27 @@ class Queue:
         if run is not None:
             run.anchors.discard(uid)
             self._refresh(run_key)
+
+    def join_past(self, past: Iterable[str]) -> None:
+        """Let Jobs that were first seen finished keep their runs active, where these went on without a gap.
+
+        A live Job that has not changed since before the other one finished was there then. What was touched later
+        is not known to have been: its run rather starts once more than without a place.
+        """
+        first: dict[str, Job] = {}
+        for job in self.jobs.values():
+            known = first.get(job.run_key)
+            if job.run_key in self.runs and (known is None or job.resource_version < known.resource_version):
+                first[job.run_key] = job
+        for uid in past:
+            finished = self.tally.present[uid]
+            live = first.get(finished.run_key or "")
+            if (
+                live is not None
+                and live.resource_version < finished.resource_version
+                and live.created <= finished.finished_at
+            ):
+                self.anchor(live.run_key, uid)
 
     def enlist(self, job: Job) -> None:
         """Put a Job in the line if nothing about itself holds it back."""

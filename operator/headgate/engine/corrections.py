@@ -1,0 +1,47 @@
+"""Jobs that are to be put right: cancelled, or sent back to the gate."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from headgate.engine.decisions import Cancel, Suspend
+
+if TYPE_CHECKING:
+    from headgate.engine.job import Job
+
+
+class Corrections:
+    """The Jobs whose next write is a correction, in the order in which they came; each is due once."""
+
+    def __init__(self) -> None:
+        self._doomed: dict[str, Job] = {}
+        self._unadmitted: dict[str, Job] = {}
+
+    def cancel(self, job: Job) -> None:
+        """Have a doomed Job cancelled; nothing else is done about it any more."""
+        self._unadmitted.pop(job.uid, None)
+        self._doomed[job.uid] = job
+
+    def suspend(self, job: Job) -> None:
+        """Have a Job that runs unadmitted sent back to the gate."""
+        self._unadmitted[job.uid] = job
+
+    def withdraw(self, job: Job) -> None:
+        """Leave a Job as it is."""
+        self._doomed.pop(job.uid, None)
+        self._unadmitted.pop(job.uid, None)
+
+    def take(self, limit: int) -> list[Cancel | Suspend]:
+        """Return the next corrections, `limit` at most, and open a write for each."""
+        writes: list[Cancel | Suspend] = []
+        writes.extend(
+            Suspend(job, job.resource_version) for job in islice(self._unadmitted.values(), max(limit, 0))
+        )
+        for job in islice(self._doomed.values(), max(limit - len(writes), 0)):
+            assert job.doomed is not None
+            writes.append(Cancel(job, job.resource_version, *job.doomed))
+        for write in writes:
+            write.job.write = write.resource_version
+            self.withdraw(write.job)
+        return writes

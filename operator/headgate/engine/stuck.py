@@ -1,0 +1,58 @@
+"""Jobs that will wait for ever unless a person does something: each is told why, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from headgate.api.names import QUEUE_LABEL
+from headgate.engine.decisions import Notice
+
+if TYPE_CHECKING:
+    from headgate.engine.job import Job
+    from headgate.engine.queue import Queue
+
+QUEUE_NOT_FOUND_SECONDS: Final = 5.0
+"""How long a Job may be there before the queue it names, as in GitOps it may, before a person is told."""
+MOST_QUEUE_NOT_FOUND: Final = 10
+"""How many Jobs of one missing queue are told: the rest would only repeat it."""
+
+
+class StuckJobs:
+    """Collects what to tell about single Jobs."""
+
+    def __init__(self) -> None:
+        self._notices: list[Notice] = []
+
+    def take(self) -> list[Notice]:
+        """Return what is new to tell."""
+        notices, self._notices = self._notices, []
+        return notices
+
+    def tell(self, job: Job, reason: str, message: str) -> None:
+        """Tell something about a Job, unless it was the last thing told about it."""
+        if job.noticed != message:
+            job.noticed = message
+            self._notices.append(Notice("Job", job.namespace, job.name, job.uid, "Warning", reason, message))
+
+    def look(self, queue: Queue, job: Job) -> bool:
+        """Tell what is wrong with a Job; return whether its queue is missing, which may be right in a moment."""
+        if job.error is not None:
+            self.tell(job, "InvalidJob", job.error)
+        elif queue.is_foreign(job):
+            assert queue.resource is not None
+            self.tell(
+                job,
+                "WrongPool",
+                f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
+                f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
+            )
+        return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
+
+    def queue_missing(self, job: Job) -> None:
+        """Tell that the queue a Job names has not come."""
+        self.tell(
+            job,
+            "QueueNotFound",
+            f'JobQueue "{job.queue}" does not exist: create it and the Job goes on by itself, '
+            f"or name another queue in the label {QUEUE_LABEL}",
+        )
