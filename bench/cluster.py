@@ -175,6 +175,14 @@ class Cluster:
         """Return the CPU time the API server has used."""
         return cpu_seconds(self.control_plane.pids["kube-apiserver"])
 
+    def own_cpu_seconds(self, operator: Operator | None) -> float:
+        """Return the CPU time used by the control plane, the operator, this process and its ended children."""
+        mine = os.times()
+        children = mine.children_user + mine.children_system
+        components = sum(cpu_seconds(pid) for pid in self.control_plane.pids.values())
+        own = components + mine.user + mine.system + children
+        return own + (operator.cpu_seconds() if operator else 0.0)
+
     def wait_for_bindings(self) -> None:
         """Wait until every queue has its two bindings, and a little longer until the API server minds them."""
 
@@ -245,6 +253,13 @@ def eventually(question: Callable[[], T], *, within: float, what: str, every: fl
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {within:.0f} s")
         time.sleep(every)
+
+
+def busy_seconds() -> float:
+    """Return the CPU time that all processes of the machine have used since it started."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -18,7 +18,16 @@ from typing import IO, TYPE_CHECKING, Final
 from bench import ROOT
 from bench.audit import AuditLog, Write, tally
 from bench.bare import Task
-from bench.cluster import MERGE, OPERATOR_USER, QUEUES, Client, Cluster, Operator, eventually
+from bench.cluster import (
+    MERGE,
+    OPERATOR_USER,
+    QUEUES,
+    Client,
+    Cluster,
+    Operator,
+    busy_seconds,
+    eventually,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,8 +56,45 @@ class Run:
     """The operator's, from the first create until all Jobs are finished."""
     api_server_cpu_seconds: float
     """The API server's, over the same time: what letting Jobs through, and running them, costs it."""
+    neighbours: float
+    """Cores that others on this machine kept busy over the same time: where it is not near 0, times say little."""
     writes: dict[str, int]
     """The operator's, over the same time."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """CPU seconds over some time, and the cores that others kept busy."""
+
+    operator: float
+    api_server: float
+    neighbours: float
+
+
+class Meter:
+    """Measures what is used from its making on."""
+
+    def __init__(self, cluster: Cluster, operator: Operator | None) -> None:
+        self._cluster = cluster
+        self._operator = operator
+        self._before = self._now()
+
+    def read(self) -> Used:
+        """Return what was used since the start."""
+        clock, busy, own, operator, api_server = (
+            now - before for now, before in zip(self._now(), self._before, strict=True)
+        )
+        return Used(operator, api_server, max(busy - own, 0.0) / clock)
+
+    def _now(self) -> tuple[float, ...]:
+        operator = self._operator
+        return (
+            time.monotonic(),
+            busy_seconds(),
+            self._cluster.own_cpu_seconds(operator),
+            operator.cpu_seconds() if operator else 0.0,
+            self._cluster.api_server_cpu_seconds(),
+        )
 
 
 @dataclass
@@ -80,7 +126,8 @@ class Bench:
             self.say(
                 f"{name}: {self.jobs / run.seconds:.0f}/s, first after {run.first_seconds:.2f} s, "
                 f"{run.patch_ms:.0f} ms a PATCH, {run.in_flight:.1f} in flight, "
-                f"API server {run.api_server_cpu_seconds:.1f} CPU-s, operator {run.cpu_seconds:.1f}"
+                f"API server {run.api_server_cpu_seconds:.1f} CPU-s, operator {run.cpu_seconds:.1f}, "
+                f"neighbours {run.neighbours:.1f} cores"
             )
             runs.append(run)
         return runs
@@ -90,7 +137,7 @@ class Bench:
         with self.cluster.operator(profile=profile) as operator:
             time.sleep(2)
             log = self._log()
-            cpu_before, api_before = operator.cpu_seconds(), self.cluster.api_server_cpu_seconds()
+            meter = Meter(self.cluster, operator)
             self._work("create", name, self._admin_token)
             if kind == "backlog":
                 self._wait_until_suspended(name)
@@ -100,8 +147,7 @@ class Bench:
             self._wait_until_admitted(log, name)
             self._wait_until_finished(name, self.jobs)
             self._wait_until_counted(name, operator)
-            cpu = operator.cpu_seconds() - cpu_before
-            api_cpu = self.cluster.api_server_cpu_seconds() - api_before
+            used = meter.read()
             writes = [write for write in log.read() if write.user == OPERATOR_USER]
             self._clear(name)
         if kind == "backlog":
@@ -112,11 +158,11 @@ class Bench:
             )
         else:
             began = log.first(lambda write: _creates(write, name)).received
-        return self._run(kind, HEADGATE, log, name, began, (cpu, api_cpu), tally(writes))
+        return self._run(kind, HEADGATE, log, name, began, used, tally(writes))
 
     def _bare(self, kind: str, name: str) -> Run:
         log = self._log()
-        api_before = self.cluster.api_server_cpu_seconds()
+        meter = Meter(self.cluster, None)
         term = self.cluster.term()
         token = self.cluster.operator_token
         if kind == "backlog":
@@ -136,9 +182,9 @@ class Bench:
             else log.first(lambda write: _creates(write, name)).received
         )
         self._wait_until_finished(name, self.jobs)
-        api_cpu = self.cluster.api_server_cpu_seconds() - api_before
+        used = meter.read()
         self._clear(name)
-        return self._run(kind, BARE, log, name, began, (0.0, api_cpu), {})
+        return self._run(kind, BARE, log, name, began, used, {})
 
     @staticmethod
     def _run(
@@ -147,7 +193,7 @@ class Bench:
         log: AuditLog,
         name: str,
         began: float,
-        cpu: tuple[float, float],
+        used: Used,
         writes: dict[str, int],
     ) -> Run:
         admissions = log.admissions(OPERATOR_USER, name)
@@ -161,8 +207,9 @@ class Bench:
             first_seconds=round(first - began, 3),
             patch_ms=round(median(took) * 1e3, 1),
             in_flight=round(sum(took) / (last - first), 1),
-            cpu_seconds=round(cpu[0], 2),
-            api_server_cpu_seconds=round(cpu[1], 2),
+            cpu_seconds=round(used.operator, 2),
+            api_server_cpu_seconds=round(used.api_server, 2),
+            neighbours=round(used.neighbours, 2),
             writes=writes,
         )
 
