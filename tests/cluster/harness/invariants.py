@@ -212,7 +212,7 @@ class Checker:
         job = known or Job(seen.uid, seen.body)
         was_active = known is not None and job.active
         was_finished = job.finished if known else None
-        was_queue, was_run = job.queue, self.run_of(job)
+        was_queue, was_run, was_touched = job.queue, self.run_of(job), _is_touched(job.body)
         job.body = seen.body
         self.jobs[seen.uid] = job
         if was_queue != job.queue:
@@ -222,7 +222,8 @@ class Checker:
                     f"revision {seen.revision}: Job {seen.name} changes queue while it is active"
                 )
         if job.queue is None:
-            if job.admitted_at or _annotations(seen.body).get(CLUSTER):
+            # What a user wrote at creation, or a test before this one, is not the operator's doing.
+            if known is not None and not was_touched and _is_touched(seen.body):
                 self.wrong.append(f"revision {seen.revision}: Job {seen.name} is in no queue and was touched")
             return
         queue = self.queues[job.queue]
@@ -468,3 +469,8 @@ def highest(body: Json) -> tuple[Any, ...]:
 
 
 KEYS: dict[str, Callable[[Json], tuple[Any, ...]]] = {"FIFO": oldest, "LIFO": newest, "PRIORITY": highest}
+
+
+def _is_touched(body: Json) -> bool:
+    annotations = _annotations(body)
+    return ADMITTED_AT in annotations or CLUSTER in annotations

@@ -51,7 +51,7 @@ class Recorder:
     def __init__(self, server: str, token: str, ca_file: Path) -> None:
         self._server = server
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._http = urllib3.PoolManager(maxsize=4, ca_certs=str(ca_file), retries=False)
+        self._http = urllib3.PoolManager(maxsize=8, ca_certs=str(ca_file), retries=False)
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
         self._stop = threading.Event()
