@@ -296,7 +296,7 @@ def test_a_whole_status_survives_the_api_server_and_the_models(kubectl: Kubectl)
     status: Object = {
         "clusters": [
             {
-                "name": "here",
+                "name": "crd-here",
                 "state": "Running",
                 "version": "v1.37.2",
                 "message": "fine",
@@ -308,7 +308,7 @@ def test_a_whole_status_survives_the_api_server_and_the_models(kubectl: Kubectl)
         "observedGeneration": 1,
         "conditions": STATUS["conditions"],
     }
-    apply(kubectl, pool("crd-status", {"name": "here", "local": True}))
+    apply(kubectl, pool("crd-status", {"name": "crd-here", "local": True}))
     patched = write_status(kubectl, "cpool/crd-status", status)
     assert patched["status"] == status
     assert ClusterPool.parse(patched).status.to_dict() == status
