@@ -66,7 +66,7 @@ class Lines:
             self._say(f"\n{told.step}/{len(STEPS)} {told.headline}")
             self._say(f"    {told.detail}")
         for good, said in told.answers[self._answers :]:
-            self._say(f"    $ {told.attempt}")
+            self._say(f"    ▸ {told.attempt}")
             self._say(f"    {'accepted' if good else 'refused'}: {said}")
         self._answers = len(told.answers)
         now = time.monotonic()
@@ -212,7 +212,7 @@ class Redrawn:
         lines = []
         for number, (good, said) in enumerate(told.answers, 1):
             past = number < len(told.answers)
-            lines.append(Text(f"$ {told.attempt}", style="bold"))
+            lines.append(Text(f"▸ {told.attempt}", style="bold"))
             text = Text(f"refused: {said.rsplit('denied request: ', 1)[-1]}" if past else said)
             text.stylize(("green" if good else "red") + (" dim" if past else ""))
             text.no_wrap, text.overflow = past, "ellipsis" if past else "fold"

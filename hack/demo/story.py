@@ -130,7 +130,7 @@ class Story:
         self._tell(
             3,
             "nightly is being drained: what waits still runs, nothing new comes in",
-            'kubectl patch jobqueue nightly --type=merge -p \'{"spec":{"state":"Drained"}}\'',
+            "spec.state of JobQueue nightly is set to Drained.",
         )
         self._set_state("Drained")
         self.world.wait(
@@ -144,7 +144,7 @@ class Story:
             "Somebody submits to nightly all the same, and the API server refuses",
             "The API server's own admission policy says so; it needs no operator for it.",
         )
-        self.told.attempt = "kubectl create -f late-job.yaml"
+        self.told.attempt = "create Job late with the label headgate.dev/queue: nightly"
         status, said = self.world.submit(self._job("late", self.nightly))
         self.told.answers.append((False, said))
         self._check(
@@ -167,13 +167,13 @@ class Story:
         self._tell(
             5,
             f"nightly is active again: the same Job is accepted now, and {again - 1} more",
-            'kubectl patch jobqueue nightly --type=merge -p \'{"spec":{"state":"Active"}}\'',
+            "spec.state of JobQueue nightly is set to Active.",
         )
         self._set_state("Active")
         self.world.wait(lambda look: look.status(self.nightly).get("state") == "Active", "nightly is active")
         self._pause(0.5)
         status, said = self.world.submit(self._job("late", self.nightly))
-        self.told.answers.append((status == 201, "job.batch/late created" if status == 201 else said))
+        self.told.answers.append((status == 201, "201 Created" if status == 201 else said))
         self._check(status == 201, "the same Job was accepted when nightly was active again")
         self.world.submit_all(self._job(f"again-{n:03}", self.nightly, "again") for n in range(1, again))
         everything = self.sizes.nightly + again

@@ -66,9 +66,7 @@ def test_jobs_of_one_run_count_once(
     assert settled(given.full("line"))["runs"] == {"active": 0, "limit": 2}
 
 
-def test_runs_of_the_same_name_in_two_namespaces_are_two(
-    given: User, recorder: Recorder, site: Site
-) -> None:
+def test_runs_of_the_same_name_in_two_namespaces_are_two(given: User, recorder: Recorder, site: Site) -> None:
     given.queue("line", runConcurrency=1)
     other = User(given.client, site.namespace())
     label = {"headgate.dev/run": "same"}
