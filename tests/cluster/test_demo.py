@@ -47,7 +47,7 @@ def test_in_a_pipe_it_prints_lines(story: Story) -> None:
     for number, _ in enumerate(STEPS, 1):
         assert f"{number}/{len(STEPS)} " in text
     assert "it accepts no new Jobs" in text
-    assert "accepted: job.batch/late created" in text
+    assert "accepted: 201 Created" in text
     assert text.count("  equal") == 2
     assert "NOT" not in text
 
