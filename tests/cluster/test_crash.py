@@ -61,8 +61,9 @@ def test_killed_again_and_again(
         kills += 1
         # Expiry is what the handover's test waits for; here the next one takes over at once.
         site.free_lease()
-        leader, standby = standby, replicas(f"replica-{kills + 1}")
-        leader.wait_until_leading()
+        # Whichever of the two asks first.
+        rivals = [standby, replicas(f"replica-{kills + 1}")]
+        leader, standby = leading(rivals)
         terms.append(site.lease()["leaseTransitions"])
         if kills % 3 == 0:
             submit("depth", 10, f"depth-late-{kills}")
@@ -98,6 +99,12 @@ def test_killed_again_and_again(
     standby.kill()
 
 
+def leading(rivals: list[OperatorProcess]) -> list[OperatorProcess]:
+    """Wait until one of them leads, and return it first."""
+    eventually(lambda: any(rival.leads for rival in rivals), within=60)
+    return sorted(rivals, key=lambda rival: not rival.leads)
+
+
 def test_a_frozen_leader_wakes_up_deposed(
     given: User, site: Site, replicas: Replicas, settled: Settled
 ) -> None:
@@ -116,11 +123,14 @@ def test_a_frozen_leader_wakes_up_deposed(
     new.wait_until_leading()
     assert site.lease()["leaseTransitions"] == term + 1
     eventually(lambda: given.status("line")["jobs"]["succeeded"] >= done + 4)
-    # The new one is held still for a moment, so that what the old one tries is not already done.
+    # The new one is held still for a moment, so that what the old one tries is not already done; and the API server,
+    # so that the old one tries before it is told that another leads.
     new.signal(signal.SIGSTOP)
     since = site.audit_size()
     given.jobs(40, "free", prefix="free", seconds=0.1)
-    old.signal(signal.SIGCONT)
+    with site.frozen_api_server():
+        old.signal(signal.SIGCONT)
+        time.sleep(1)
 
     assert old.wait_for_end() == 3
     refused = [

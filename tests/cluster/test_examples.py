@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ def apply(kubectl: Kubectl, given: User, name: str) -> None:
 def finished(given: User, *names: str) -> bool:
     jobs = {job["metadata"]["name"]: job.get("status") or {} for job in given.all_jobs()}
     return all(jobs[name].get("succeeded") == 1 for name in names)
+
+
+def waits(given: User, queue: str) -> bool:
+    return bool(given.client.get(f"{QUEUES}/{queue}")["status"]["jobs"]["waiting"] == 1)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -53,7 +58,7 @@ def test_an_example_runs(operator: OperatorProcess, kubectl: Kubectl, given: Use
         assert given.get_job(name)["spec"]["suspend"] is True
         kubectl("annotate", "job", name, "headgate.dev/hold-", "-n", given.namespace)
     for name in paused:
-        assert given.client.get(f"{QUEUES}/{name}")["status"]["jobs"]["waiting"] == 1
+        eventually(partial(waits, given, name))
         kubectl("patch", "jobqueue", name, "--type=merge", "-p", '{"spec":{"dispatch":{"paused":false}}}')
     eventually(lambda: finished(given, *(job["metadata"]["name"] for job in jobs)), within=60)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -120,6 +121,16 @@ class Site:
 
     def recorder(self) -> Recorder:
         return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file)
+
+    @contextmanager
+    def frozen_api_server(self) -> Iterator[None]:
+        """Hold the API server still for a while: what is asked meanwhile, it answers all at once."""
+        pid = self.cluster.pids["kube-apiserver"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def operator(self, directory: Path, name: str = "operator", **options: Any) -> OperatorProcess:
         """Return an operator process that is not started yet."""
