@@ -141,10 +141,10 @@ class Site:
             },
         )
 
-    def submit(self, name: str, queue: str | None, **options: Any) -> Json:
+    def submit(self, name: str, queue: str | None, *, dry_run: bool = False, **options: Any) -> Json:
         labels = {"headgate.dev/queue": queue} if queue else {}
         body = self.alice.job_body(name, None, labels=labels, **{"seconds": 0.2, **options})
-        return self.alice.client.create(self.alice.jobs_path, body)
+        return self.alice.client.create(self.alice.jobs_path + ("?dryRun=All" if dry_run else ""), body)
 
     def job(self, name: str) -> Json:
         return self.alice.get_job(name)
@@ -511,7 +511,8 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     assert bound >= {"narrow", "closed", "brief", "default"}
 
     # The bindings that are left say nothing: a queue that took in nothing does, a queue goes with its bindings.
-    eventually(lambda: not site.submit("probe", "narrow", suspend=False)["spec"]["suspend"])
+    eventually(lambda: not site.submit("probe", "narrow", dry_run=True, suspend=False)["spec"]["suspend"])
+    assert not site.submit("probe", "narrow", suspend=False)["spec"]["suspend"]
     body = site.submit("into-closed", "closed")
     assert "headgate.dev/pool" not in body["metadata"]["labels"]
     eventually(lambda: site.complete("into-closed"))

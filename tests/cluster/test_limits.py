@@ -103,18 +103,19 @@ def test_limits_that_change_while_the_queue_is_busy(
     given: User, recorder: Recorder, settled: Callable[..., dict[str, Any]]
 ) -> None:
     given.queue("line", actionConcurrency=6)
-    given.jobs(16, "line", seconds=0.3)
+    given.jobs(20, "line", seconds=0.3)
     given.until_active("line", 6)
 
     # From the moment the generation is observed, the invariants hold the queue to the new limit.
     generation = given.change_queue("line", actionConcurrency=2)["metadata"]["generation"]
     eventually(lambda: given.status("line")["observedGeneration"] == generation)
     lowered = recorder.record()[-1].revision
-    eventually(lambda: given.status("line")["jobs"]["succeeded"] >= 9)
+    eventually(lambda: given.status("line")["jobs"]["active"] <= 2)
+    assert given.status("line")["jobs"]["waiting"] > 0
+    record = recorder.record()
     given.change_queue("line", actionConcurrency=0)
 
-    given.succeeded("line", 16)
-    record = recorder.record()
+    given.succeeded("line", 20)
     assert peaks(record, given.full("line"))[0] == 6
     between = [
         seen.body["status"]["jobs"]["active"]
