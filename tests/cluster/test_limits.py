@@ -119,7 +119,7 @@ def test_limits_that_change_while_the_queue_is_busy(
     assert peaks(record, given.full("line"))[0] == 6
     between = [
         seen.body["status"]["jobs"]["active"]
-        for seen in record
+        for seen in recorder.record()
         if seen.kind == "JobQueue"
         and seen.name == given.full("line")
         and seen.revision > lowered
