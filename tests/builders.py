@@ -11,7 +11,7 @@ from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import Metadata
 from headgate.engine.decisions import Admit, Cancel, Confirm, Decision, Notice, Suspend, Write
 from headgate.engine.engine import Engine
-from headgate.engine.job import Job, JobState
+from headgate.engine.job import READ_FIELDS, Job, JobState
 from headgate.engine.status import queue_status
 
 W = TypeVar("W", Admit, Cancel, Suspend, Confirm, Notice)
@@ -224,28 +224,7 @@ def copy_of(job: Job, **fields: Any) -> Job:
     return Job(**(read | fields))
 
 
-READ_FROM_THE_SERVER = (
-    "uid",
-    "namespace",
-    "name",
-    "queue",
-    "resource_version",
-    "created",
-    "state",
-    "project",
-    "priority",
-    "pool",
-    "run_label",
-    "owner_uid",
-    "cluster",
-    "held",
-    "canceling",
-    "admitted_at",
-    "started",
-    "result",
-    "finished_at",
-    "error",
-)
+READ_FROM_THE_SERVER = ("uid", *READ_FIELDS, "result", "finished_at")
 
 
 def stamp(now: float) -> str:

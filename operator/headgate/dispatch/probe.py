@@ -20,12 +20,9 @@ INTERVAL_SECONDS: Final = 15.0
 class ClusterProbe:
     """Asks each cluster how it is, once in a while."""
 
-    def __init__(
-        self, api: Api, engine: Engine, *, clock: Callable[[], float], changed: Callable[[], None]
-    ) -> None:
+    def __init__(self, api: Api, engine: Engine, *, changed: Callable[[], None]) -> None:
         self._api = api
         self._engine = engine
-        self._clock = clock
         self._changed = changed
 
     async def run(self) -> None:
