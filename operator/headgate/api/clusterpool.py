@@ -27,6 +27,8 @@ from headgate.api.schema import Column, Kind, Rule, crd
 
 MemberState = Literal["Enabled", "Disabled"]
 
+EVERY_CLUSTER: Final = "*"
+
 ClusterName = Annotated[
     str,
     Field(
@@ -41,6 +43,40 @@ ClusterName = Annotated[
         ),
     ),
 ]
+
+SelectedCluster = Annotated[
+    str,
+    Field(
+        max_length=LABEL_MAX,
+        json_schema_extra=crd(
+            rules=[
+                Rule(
+                    f"self == '{EVERY_CLUSTER}' || self.matches('^{LABEL_PATTERN}$')",
+                    f"a cluster's name is {NAME_WORDS}; '*' stands for every cluster of the pool",
+                )
+            ]
+        ),
+    ),
+]
+
+SelectedClusters = Annotated[
+    list[SelectedCluster],
+    Field(
+        min_length=1,
+        max_length=64,
+        json_schema_extra=crd(
+            default=True,
+            list_type="set",
+            rules=[
+                Rule(
+                    f"!('{EVERY_CLUSTER}' in self) || self.size() == 1",
+                    "'*' stands for every cluster of the pool and must be the only entry",
+                )
+            ],
+        ),
+    ),
+]
+"""Clusters of a pool by name, or all of them."""
 
 
 class PoolMember(Model):

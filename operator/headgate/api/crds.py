@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from headgate.api import clusterpool, jobqueue
+from headgate.api import clusterpool, computeenvironment, jobqueue, schedulingpolicy
 from headgate.api.meta import LABEL_MAX
 from headgate.api.names import GROUP, VERSION
 from headgate.api.schema import Kind, Schema, structural
@@ -24,7 +24,12 @@ from headgate.api.schema import Kind, Schema, structural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KINDS: Final[tuple[Kind, ...]] = (jobqueue.KIND, clusterpool.KIND)
+KINDS: Final[tuple[Kind, ...]] = (
+    jobqueue.KIND,
+    clusterpool.KIND,
+    computeenvironment.KIND,
+    schedulingpolicy.KIND,
+)
 CATEGORY: Final = GROUP.split(".", maxsplit=1)[0]
 ROOT: Final = Path(__file__).parents[3]
 PLAIN: Final = Path("crds")

@@ -11,14 +11,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from headgate.api.meta import LABEL_PATTERN, shorten
 from headgate.api.names import (
+    DEPENDENCIES_MAX,
+    DEPENDS_ON_ANNOTATION,
     HOLD_ANNOTATION,
     JOB_PRIORITY_MAX,
     PRIORITY_ANNOTATION,
     REASON_CANCELED,
     REASON_DEADLINE_EXCEEDED,
+    REASON_DEPENDENCY_CYCLE,
+    REASON_DEPENDENCY_FAILED,
     REASON_QUEUE_FULL,
     REASON_TIMED_OUT,
+    RETRY_OF_ANNOTATION,
 )
 
 if TYPE_CHECKING:
@@ -34,11 +40,22 @@ PRIORITY_PATTERN: Final = f"[0-9]{{1,{len(str(JOB_PRIORITY_MAX))}}}"
 PRIORITY_MESSAGE: Final = f"must be an integer from 0 to {JOB_PRIORITY_MAX}"
 HOLD_MESSAGE: Final = 'must be "true" or "false"'
 
+# The name of a Job: a DNS subdomain, of which the length is bounded apart.
+JOB_NAME_PATTERN: Final = rf"{LABEL_PATTERN}(\.{LABEL_PATTERN})*"
+JOB_NAME_MAX: Final = 253
+DEPENDS_ON_MESSAGE: Final = (
+    f"must be the names of 1 to {DEPENDENCIES_MAX} Jobs of the namespace, separated by commas"
+)
+RETRY_OF_MESSAGE: Final = "must be the name of a Job of the namespace"
+
 _PRIORITY = re.compile(PRIORITY_PATTERN)
+_JOB_NAME = re.compile(JOB_NAME_PATTERN)
 
 _OUTCOMES: Final[Mapping[object, Outcome]] = {
     REASON_CANCELED: "canceled",
     REASON_QUEUE_FULL: "canceled",
+    REASON_DEPENDENCY_FAILED: "canceled",
+    REASON_DEPENDENCY_CYCLE: "canceled",
     REASON_TIMED_OUT: "timedOut",
     REASON_DEADLINE_EXCEEDED: "timedOut",
 }
@@ -71,6 +88,31 @@ def parse_hold(annotation: str | None) -> bool:
     return True
 
 
+def parse_depends_on(annotation: str | None) -> tuple[str, ...]:
+    """Return the names of the Jobs that must succeed first, each once, in the order written."""
+    if annotation is None:
+        return ()
+    if not isinstance(annotation, str):
+        raise _wrong(DEPENDS_ON_ANNOTATION, DEPENDS_ON_MESSAGE, annotation)
+    names = [name.strip(" ") for name in annotation.split(",")]
+    if len(names) > DEPENDENCIES_MAX or not all(map(_is_job_name, names)):
+        raise _wrong(DEPENDS_ON_ANNOTATION, DEPENDS_ON_MESSAGE, annotation)
+    return tuple(dict.fromkeys(names))
+
+
+def parse_retry_of(annotation: str | None) -> str | None:
+    """Return the name of the Job that a Job repeats."""
+    if annotation is None:
+        return None
+    if not isinstance(annotation, str) or not _is_job_name(annotation):
+        raise _wrong(RETRY_OF_ANNOTATION, RETRY_OF_MESSAGE, annotation)
+    return annotation
+
+
+def _is_job_name(name: str) -> bool:
+    return len(name) <= JOB_NAME_MAX and _JOB_NAME.fullmatch(name) is not None
+
+
 def finished(job: Mapping[str, Any]) -> Outcome | None:
     """Return how a Job ended, or None for one that has not.
 
@@ -90,6 +132,4 @@ def finished(job: Mapping[str, Any]) -> Outcome | None:
 
 
 def _wrong(annotation: str, message: str, value: object) -> ContractError:
-    shown = repr(value)
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-    return ContractError(f"metadata.annotations['{annotation}']", f"{message}, not {shown}")
+    return ContractError(f"metadata.annotations['{annotation}']", f"{message}, not {shorten(value)}")

@@ -11,8 +11,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from headgate.api.clusterpool import EVERY_CLUSTER, SelectedClusters
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import (
+    INT32_MAX,
     LABEL_MAX,
     LABEL_PATTERN,
     NAME_WORDS,
@@ -28,8 +30,10 @@ from headgate.api.schema import RULES, Column, Kind, Rule, crd
 DesiredState = Literal["Active", "Drained", "Sealed", "Terminated"]
 ExecutionMode = Literal["FIFO", "LIFO", "PRIORITY"]
 Fairness = Literal["RoundRobin", "ShuffleInterleave"]
+HeadOfLine = Literal["Block", "Backfill"]
+RetryAffinity = Literal["PreferWarmest", "PreferDifferent"]
+TimeLimitReason = Literal["InsufficientCapacity", "ExceedsEnvironmentMaximum", "NoMatchingEnvironment"]
 
-EVERY_CLUSTER: Final = "*"
 PRIORITY_MAX: Final = 1_000_000
 PRIORITIES: Final = {"min": 1, "medium": 50, "max": 100}
 
@@ -56,21 +60,6 @@ Priority = Annotated[
     WithJsonSchema({"x-kubernetes-int-or-string": True, RULES: [_PRIORITY_RULE.to_dict()]}),
 ]
 
-SelectedCluster = Annotated[
-    str,
-    Field(
-        max_length=LABEL_MAX,
-        json_schema_extra=crd(
-            rules=[
-                Rule(
-                    f"self == '{EVERY_CLUSTER}' || self.matches('^{LABEL_PATTERN}$')",
-                    f"a cluster's name is {NAME_WORDS}; '*' stands for every cluster of the pool",
-                )
-            ]
-        ),
-    ),
-]
-
 PoolName = Annotated[
     str,
     Field(
@@ -93,7 +82,60 @@ PoolName = Annotated[
     ),
 ]
 
+EnvironmentName = Annotated[
+    str,
+    Field(
+        max_length=LABEL_MAX,
+        json_schema_extra=crd(
+            rules=[
+                Rule(f"self.matches('^{LABEL_PATTERN}$')", f"a compute environment's name is {NAME_WORDS}")
+            ]
+        ),
+    ),
+]
+
+PolicyName = Annotated[
+    str,
+    Field(
+        max_length=LABEL_MAX,
+        json_schema_extra=crd(
+            rules=[Rule(f"self.matches('^{LABEL_PATTERN}$')", f"a scheduling policy's name is {NAME_WORDS}")]
+        ),
+    ),
+]
+
 TagValue = Annotated[str, Field(max_length=256)]
+
+
+class QueueEnvironment(Model):
+    """A compute environment that the queue uses."""
+
+    name: EnvironmentName
+    """The ComputeEnvironment, which must be in the queue's pool. One that does not exist yet is no error: the
+    queue waits for it."""
+
+    order: Annotated[int, Field(ge=0, le=INT32_MAX)]
+    """Its place in the order in which they are tried: lower first. No two have the same."""
+
+
+class TimeLimitAction(Model):
+    """What becomes of a Job that stands at the head of the queue for too long."""
+
+    reason: TimeLimitReason
+    """Why the Job at the head cannot go. InsufficientCapacity: what it asks for is not free now.
+    ExceedsEnvironmentMaximum: it asks for more than any environment that is right for it ever has.
+    NoMatchingEnvironment: its own node selector or affinity rules out every environment that is enabled."""
+
+    state: Literal["Waiting"] = Field(default="Waiting", json_schema_extra=crd(default=True))
+    """The state of the Job that is measured: Waiting, the only one. Default: Waiting."""
+
+    max_time_seconds: Annotated[int, Field(ge=600, le=86400)]
+    """How long the Job may stand at the head for this reason, in seconds: 600 (10 minutes) to 86400 (a
+    day)."""
+
+    action: Literal["Cancel", "Terminate"]
+    """What happens then. Of a Job that waits the two are the same: it is canceled with the reason
+    TimedOut."""
 
 
 class Dispatch(Model):
@@ -109,8 +151,29 @@ class Dispatch(Model):
     characters. Default: empty."""
 
 
+_GAINED: Final = "a queue created without a scheduling policy never gets one: create another queue with it"
+_LOST: Final = "a queue keeps a scheduling policy: name another one instead of removing it"
+
+
 class JobQueueSpec(Model):
     """What the queue should be."""
+
+    model_config = ConfigDict(
+        json_schema_extra=crd(
+            rules=[
+                Rule(
+                    "has(oldSelf.schedulingPolicy) || !has(self.schedulingPolicy)",
+                    _GAINED,
+                    field_path=".schedulingPolicy",
+                ),
+                Rule(
+                    "has(self.schedulingPolicy) || !has(oldSelf.schedulingPolicy)",
+                    _LOST,
+                    field_path=".schedulingPolicy",
+                ),
+            ]
+        )
+    )
 
     description: str = Field(default="", max_length=1024)
     """What the queue is for, and whom to ask about it. At most 1024 characters."""
@@ -120,21 +183,7 @@ class JobQueueSpec(Model):
     a cluster of another one. It cannot be changed; to move work, create a queue in the other pool and drain
     this one. A pool that does not exist yet is no error: the queue waits for it. Default: default."""
 
-    clusters: list[SelectedCluster] = Field(
-        default=[EVERY_CLUSTER],
-        min_length=1,
-        max_length=64,
-        json_schema_extra=crd(
-            default=True,
-            list_type="set",
-            rules=[
-                Rule(
-                    f"!('{EVERY_CLUSTER}' in self) || self.size() == 1",
-                    "'*' stands for every cluster of the pool and must be the only entry",
-                )
-            ],
-        ),
-    )
+    clusters: SelectedClusters = [EVERY_CLUSTER]
     """Which clusters of the pool the queue may use: 1 to 64 names, or only "*" for every one that is enabled
     and healthy. For example ["gpu-east", "gpu-west"]. A change takes effect at once for the Jobs that still
     wait; admitted Jobs stay where they are. Default: ["*"]."""
@@ -168,6 +217,50 @@ class JobQueueSpec(Model):
     """How the projects that share the queue alternate. A project is a Job's label headgate.dev/project, or
     else its namespace. RoundRobin: one Job each in turn, so that nobody waits behind somebody else's thousand
     Jobs. ShuffleInterleave: mixed in proportion to what each has waiting. Default: RoundRobin."""
+
+    compute_environments: list[QueueEnvironment] = Field(
+        default=[],
+        max_length=3,
+        json_schema_extra=crd(
+            default=True,
+            list_map_keys=["name"],
+            rules=[
+                Rule(
+                    "self.all(a, self.exists_one(b, b.order == a.order))",
+                    "each compute environment has an order of its own: give them different numbers",
+                )
+            ],
+        ),
+    )
+    """The compute environments that the queue uses, at most 3: a Job goes to the first, in ascending order,
+    that has room for it. For example [{order: 1, name: reserved}, {order: 2, name: spot}]. All are in the
+    queue's pool, of one class (OnDemand and Spot, or Serverless and ServerlessSpot) and one architecture.
+    Without any, Headgate leaves room to the clusters' own scheduling. Default: none."""
+
+    head_of_line: HeadOfLine = Field(default="Block", json_schema_extra=crd(default=True))
+    """What happens behind a Job that does not fit into any compute environment now. Block: whoever stands
+    behind it waits until it has gone. Backfill: those behind it may go as far as they do not delay it; a
+    Job's spec.activeDeadlineSeconds says how long it can last. Default: Block."""
+
+    scheduling_policy: PolicyName | None = None
+    """The SchedulingPolicy that shares the queue between share identifiers (label headgate.dev/share of a
+    Job, or else its project). It can be replaced by another one but not removed, and a queue created without
+    one never gets one."""
+
+    time_limit_actions: list[TimeLimitAction] = Field(
+        default=[], max_length=10, json_schema_extra=crd(default=True, list_map_keys=["reason"])
+    )
+    """What becomes of a Job that stands at the head of the queue for too long, by the reason why it cannot
+    go. At most 10. For example [{reason: InsufficientCapacity, maxTimeSeconds: 3600, action: Cancel}].
+    Default: none, it stands there until it fits."""
+
+    idle_timeout_seconds: Limit = Field(default=0, json_schema_extra=crd(default=True))
+    """After how many seconds without live Jobs the compute environments that only this queue uses are scaled
+    to their minimum. 0 never. Default: 0."""
+
+    retry_affinity: RetryAffinity = Field(default="PreferWarmest", json_schema_extra=crd(default=True))
+    """Where a Job goes that repeats another one (annotation headgate.dev/retry-of). PreferWarmest: where that
+    one ran, if there is room. PreferDifferent: elsewhere, if there is room. Default: PreferWarmest."""
 
     state: DesiredState = Field(
         default="Active",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from headgate.api.meta import LABEL_MAX, ClusterState, Condition, Count, Model, Timestamp
+from headgate.api.names import SHARES_MAX
 from headgate.api.schema import crd
 
 State = Literal["Active", "Draining", "Drained", "Sealing", "Sealed", "Terminating", "Terminated"]
@@ -78,6 +79,63 @@ class QueueCluster(Model):
     """How many active Jobs of this queue are there."""
 
 
+class QueueEnvironmentStatus(Model):
+    """A compute environment that the queue uses."""
+
+    name: str = Field(max_length=LABEL_MAX)
+    """The ComputeEnvironment's name."""
+
+    order: Count = 0
+    """Its place in the order in which they are tried."""
+
+    active: Count = 0
+    """How many active Jobs of this queue are there."""
+
+
+class ShareStatus(Model):
+    """A share identifier that has, or lately had, Jobs in the queue."""
+
+    identifier: str = Field(max_length=LABEL_MAX)
+    """The share identifier: the label headgate.dev/share of its Jobs, or else their project."""
+
+    waiting: Count = 0
+    """How many of its Jobs wait."""
+
+    active: Count = 0
+    """How many of its Jobs are active."""
+
+    usage: str = Field(default="0", max_length=64)
+    """What it uses and has lately used, in weighted cores: a core is 1, 8 GiB of memory are 1, a device is 8.
+    The past fades by the policy's shareDecaySeconds. The share with the least usage times weightFactor goes
+    next."""
+
+    usage_at: Timestamp | None = None
+    """When usage was as written here."""
+
+
+class HeadStatus(Model):
+    """The Job at the head of the queue, which cannot go."""
+
+    namespace: str = Field(max_length=LABEL_MAX)
+    """The Job's namespace."""
+
+    name: str = Field(max_length=253)
+    """The Job's name."""
+
+    uid: str = Field(max_length=64)
+    """The Job's uid, which tells it from an earlier one of the same name."""
+
+    reason: str = Field(max_length=64)
+    """Why it cannot go, in one word: InsufficientCapacity, ExceedsEnvironmentMaximum or
+    NoMatchingEnvironment."""
+
+    message: str = Field(default="", max_length=1024)
+    """Why it cannot go, in a sentence."""
+
+    since: Timestamp | None = None
+    """Since when it stands there for this reason. A time limit of the queue is measured from here."""
+
+
 class DispatchStatus(Model):
     """Whether the queue lets Jobs through, and who decided that."""
 
@@ -130,6 +188,20 @@ class JobQueueStatus(Model):
     """The clusters that spec.clusters stands for now, with how they are and how much of this queue is on
     each."""
 
+    compute_environments: list[QueueEnvironmentStatus] = Field(
+        default_factory=list, max_length=3, json_schema_extra=crd(list_map_keys=["name"])
+    )
+    """The compute environments of the queue, and how much of it is in each."""
+
+    shares: list[ShareStatus] = Field(
+        default_factory=list, max_length=SHARES_MAX, json_schema_extra=crd(list_map_keys=["identifier"])
+    )
+    """The share identifiers of the queue, where it has a scheduling policy: at most 500. While 500 have live
+    Jobs, a Job with another one is refused."""
+
+    head: HeadStatus | None = None
+    """The Job at the head of the queue, if it does not fit into any compute environment now."""
+
     dispatch: DispatchStatus | None = None
     """Whether the queue is paused, since when, by whom and why."""
 
@@ -154,5 +226,7 @@ class JobQueueStatus(Model):
     )
     """The short answers. Ready: the queue is as its spec wants it; paused, drained and sealed queues are
     ready too. Accepting: new Jobs are accepted. Dispatching: waiting Jobs are let through, and if not, why.
-    Reconciling and Stalled: as kstatus and GitOps tools read them; Stalled has a reason such as PoolNotFound,
-    ClusterNotInPool or NoHealthyCluster, and heals by itself when that changes."""
+    Reconciling and Stalled: as kstatus and GitOps tools read them; Stalled has a reason, and heals by itself
+    when what it names changes: PoolNotFound, ClusterNotInPool, NoHealthyCluster, ComputeEnvironmentNotFound,
+    ComputeEnvironmentInvalid, ComputeEnvironmentInOtherPool, MixedComputeTypes, MixedArchitectures,
+    NoEnabledEnvironment or SchedulingPolicyNotFound."""

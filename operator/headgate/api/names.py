@@ -12,26 +12,34 @@ VERSION: Final = "v1alpha1"
 QUEUE_LABEL: Final = f"{GROUP}/queue"
 RUN_LABEL: Final = f"{GROUP}/run"
 PROJECT_LABEL: Final = f"{GROUP}/project"
+SHARE_LABEL: Final = f"{GROUP}/share"
 POOL_LABEL: Final = f"{GROUP}/pool"
 
 PRIORITY_ANNOTATION: Final = f"{GROUP}/priority"
 HOLD_ANNOTATION: Final = f"{GROUP}/hold"
+DEPENDS_ON_ANNOTATION: Final = f"{GROUP}/depends-on"
+RETRY_OF_ANNOTATION: Final = f"{GROUP}/retry-of"
 SUBMITTED_BY_ANNOTATION: Final = f"{GROUP}/submitted-by"
 
 ADMITTED_AT_ANNOTATION: Final = f"{GROUP}/admitted-at"
 TERM_ANNOTATION: Final = f"{GROUP}/term"
 CLUSTER_ANNOTATION: Final = f"{GROUP}/cluster"
+COMPUTE_ENVIRONMENT_ANNOTATION: Final = f"{GROUP}/compute-environment"
 
 CREATED_BY_ANNOTATION: Final = f"{GROUP}/created-by"
 PAUSED_BY_ANNOTATION: Final = f"{GROUP}/paused-by"
 
 JOB_PRIORITY_MAX: Final = 9999
+DEPENDENCIES_MAX: Final = 32
+SHARES_MAX: Final = 500
 DEFAULT_NAME: Final = "default"
 
 # Reasons in the conditions of a Job that Headgate cancelled.
 REASON_CANCELED: Final = "Canceled"
 REASON_QUEUE_FULL: Final = "QueueFull"
 REASON_TIMED_OUT: Final = "TimedOut"
+REASON_DEPENDENCY_FAILED: Final = "DependencyFailed"
+REASON_DEPENDENCY_CYCLE: Final = "DependencyCycle"
 # Set by the Job controller when activeDeadlineSeconds passes.
 REASON_DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 

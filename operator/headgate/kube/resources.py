@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headgate.api.clusterpool import KIND as CLUSTERPOOL
+from headgate.api.computeenvironment import KIND as COMPUTEENVIRONMENT
 from headgate.api.jobqueue import KIND as JOBQUEUE
 from headgate.api.names import GROUP, VERSION
+from headgate.api.schedulingpolicy import KIND as SCHEDULINGPOLICY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="Resource")
 
-_KINDS: dict[type[Any], Kind] = {kind.model: kind for kind in (JOBQUEUE, CLUSTERPOOL)}
+_KINDS: dict[type[Any], Kind] = {
+    kind.model: kind for kind in (JOBQUEUE, CLUSTERPOOL, COMPUTEENVIRONMENT, SCHEDULINGPOLICY)
+}
 
 
 def path_of(model: type[Resource], name: str = "") -> str:
