@@ -13,6 +13,7 @@ a RuntimeClass that the template does not repeat.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
 
@@ -29,6 +30,12 @@ PODS: Final = "pods"
 _POD_LEVEL: Final = frozenset({"cpu", "memory"})
 _HUGE_PAGES: Final = "hugepages-"
 _TEMPLATE: Final = "spec.template.spec"
+
+# A template's quantities as they stand in its JSON, in a form that can be hashed.
+_Items = tuple[tuple[str, str], ...]
+_Resources = tuple[_Items, _Items]  # requests, limits
+_Container = tuple[_Resources, bool]  # whether it is a sidecar
+_NO_RESOURCES: Final[_Resources] = ((), ())
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -62,13 +69,27 @@ def request_of(job: Mapping[str, Any]) -> Request:
     """Return what a Job asks for; raises `ContractError` for a quantity that is none."""
     spec = job.get("spec") or {}
     template = (spec.get("template") or {}).get("spec") or {}
-    pod = _of_containers(template)
-    if resources := template.get("resources"):
-        _of_the_pod(resources, pod)
-    if overhead := template.get("overhead"):
-        _add(pod, _read(overhead, f"{_TEMPLATE}.overhead"))
-    pod[PODS] = UNIT
-    return _request(amounts_of(pod), _pods(spec, job.get("status") or {}))
+    pod = _pod(
+        tuple(_container(container) for container in template.get("containers") or ()),
+        tuple(_container(container) for container in template.get("initContainers") or ()),
+        _resources(template.get("resources")),
+        _items(template.get("overhead")),
+    )
+    return _request(pod, _pods(spec, job.get("status") or {}))
+
+
+def _container(container: Mapping[str, Any]) -> _Container:
+    return _resources(container.get("resources")), container.get("restartPolicy") == "Always"
+
+
+def _resources(resources: Mapping[str, Any] | None) -> _Resources:
+    if not resources:
+        return _NO_RESOURCES
+    return _items(resources.get("requests")), _items(resources.get("limits"))
+
+
+def _items(quantities: Mapping[str, str] | None) -> _Items:
+    return tuple(quantities.items()) if quantities else ()
 
 
 def _pods(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int:
@@ -81,16 +102,23 @@ def _pods(spec: Mapping[str, Any], status: Mapping[str, Any]) -> int:
     return max(0, min(int(parallelism), int(left)))
 
 
-def _of_containers(template: Mapping[str, Any]) -> dict[str, int]:
+@lru_cache(maxsize=4096)
+def _pod(
+    containers: tuple[_Container, ...],
+    init_containers: tuple[_Container, ...],
+    of_the_pod: _Resources,
+    overhead: _Items,
+) -> Amounts:
+    """Return what one pod asks for. Few templates differ in this, so each is computed once."""
     pod: dict[str, int] = {}
-    for index, container in enumerate(template.get("containers") or ()):
-        _add(pod, _of_container(container, "containers", index))
+    for index, (resources, _) in enumerate(containers):
+        _add(pod, _asked(resources, f"{_TEMPLATE}.containers[{index}].resources"))
 
     sidecars: dict[str, int] = {}
     peak: dict[str, int] = {}
-    for index, container in enumerate(template.get("initContainers") or ()):
-        moment = _of_container(container, "initContainers", index)
-        if container.get("restartPolicy") == "Always":
+    for index, (resources, is_sidecar) in enumerate(init_containers):
+        moment = _asked(resources, f"{_TEMPLATE}.initContainers[{index}].resources")
+        if is_sidecar:
             _add(pod, moment)
             _add(sidecars, moment)
             moment = sidecars
@@ -98,59 +126,46 @@ def _of_containers(template: Mapping[str, Any]) -> dict[str, int]:
             _add(moment, sidecars)
         _raise(peak, moment)
     _raise(pod, peak)
-    return pod
+
+    pod.update(_asked_of_the_pod(of_the_pod, pod))
+    _add(pod, _read(overhead, f"{_TEMPLATE}.overhead"))
+    pod[PODS] = UNIT
+    return amounts_of(pod)
 
 
-def _of_container(container: Mapping[str, Any], kind: str, index: int) -> dict[str, int]:
-    resources = container.get("resources")
-    if not resources:
-        return {}
-    where = f"{_TEMPLATE}.{kind}[{index}].resources"
-    asked = _read(resources.get("requests"), f"{where}.requests")
-    if limits := resources.get("limits"):
-        missing = {name: text for name, text in limits.items() if name not in asked}
-        asked.update(_read(missing, f"{where}.limits"))
-    return asked
+def _asked(resources: _Resources, where: str) -> dict[str, int]:
+    requests, limits = resources
+    return _read(limits, f"{where}.limits") | _read(requests, f"{where}.requests")
 
 
-def _of_the_pod(resources: Mapping[str, Any], pod: dict[str, int]) -> None:
-    """Put the requests of the pod as a whole over the sum of its containers.
+def _asked_of_the_pod(resources: _Resources, pod: Mapping[str, int]) -> dict[str, int]:
+    """Return what is asked for the pod as a whole, which replaces the sum of its containers.
 
     A limit of the pod stands in only where no container asks, but for huge pages, of which a limit always is
     the request: they cannot be overcommitted.
     """
     where = f"{_TEMPLATE}.resources"
-    asked = _read(_pod_level(resources.get("requests")), f"{where}.requests")
-    for name, limit in _read(_pod_level(resources.get("limits")), f"{where}.limits").items():
+    requests, limits = ([item for item in items if _is_pod_level(item[0])] for items in resources)
+    asked = _read(requests, f"{where}.requests")
+    for name, limit in _read(limits, f"{where}.limits").items():
         if name not in asked and (name not in pod or name.startswith(_HUGE_PAGES)):
             asked[name] = limit
-    pod.update(asked)
+    return asked
 
 
-def _pod_level(quantities: Mapping[str, str] | None) -> dict[str, str]:
-    return {
-        name: text
-        for name, text in (quantities or {}).items()
-        if name in _POD_LEVEL or name.startswith(_HUGE_PAGES)
-    }
+def _is_pod_level(name: str) -> bool:
+    return name in _POD_LEVEL or name.startswith(_HUGE_PAGES)
 
 
-def _read(quantities: Mapping[str, Any] | None, where: str) -> dict[str, int]:
-    if not quantities:
-        return {}
-    try:
-        return {name: parse_quantity(text) for name, text in quantities.items()}
-    except (TypeError, ValueError):
-        raise _wrong(quantities.items(), where) from None
-
-
-def _wrong(quantities: Iterable[tuple[str, Any]], where: str) -> ContractError:
+def _read(quantities: Iterable[tuple[str, str]], where: str) -> dict[str, int]:
+    amounts = {}
     for name, text in quantities:
         try:
-            parse_quantity(text)
+            amounts[name] = parse_quantity(text)
         except (TypeError, ValueError):
-            return ContractError(f"{where}[{name!r}]", f"{QUANTITY_MESSAGE}, not {shorten(text)}")
-    raise AssertionError(where)
+            message = f"{QUANTITY_MESSAGE}, not {shorten(text)}"
+            raise ContractError(f"{where}[{name!r}]", message) from None
+    return amounts
 
 
 def _add(to: dict[str, int], more: Mapping[str, int]) -> None:

@@ -132,7 +132,7 @@ class SchedulingPolicy(Resource):
 
     model_config = ConfigDict(json_schema_extra=crd(rules=[RESOURCE_NAME_RULE]))
 
-    spec: SchedulingPolicySpec = Field(default=SchedulingPolicySpec())
+    spec: SchedulingPolicySpec
     """What the policy should be. Only you write it, the operator never does."""
 
     status: SchedulingPolicyStatus = SchedulingPolicyStatus()
