@@ -12,7 +12,16 @@ from sys import intern
 from typing import Any
 
 from headgate.api import names
-from headgate.api.job import ContractError, finished, parse_hold, parse_priority
+from headgate.api.constraints import constraints_of
+from headgate.api.job import (
+    ContractError,
+    finished,
+    parse_depends_on,
+    parse_hold,
+    parse_priority,
+    parse_retry_of,
+)
+from headgate.api.requests import request_of
 from headgate.engine.job import Job, JobState
 
 _GOING = frozenset({"FailureTarget", "SuccessCriteriaMet"})
@@ -36,8 +45,12 @@ def job_from(raw: dict[str, Any]) -> Job:
         run_label=labels.get(names.RUN_LABEL) or None,
         owner_uid=_owner(metadata),
         cluster=annotations.get(names.CLUSTER_ANNOTATION),
+        environment=annotations.get(names.COMPUTE_ENVIRONMENT_ANNOTATION),
+        share=labels.get(names.SHARE_LABEL) or None,
+        deadline=spec.get("activeDeadlineSeconds"),
+        constraints=constraints_of(raw),
         admitted_at=annotations.get(names.ADMITTED_AT_ANNOTATION),
-        started="startTime" in status,
+        started_at=seconds(started) if (started := status.get("startTime")) else 0,
     )
     job.result = finished(raw)
     if job.result is not None:
@@ -53,6 +66,9 @@ def job_from(raw: dict[str, Any]) -> Job:
     try:
         job.priority = parse_priority(annotations.get(names.PRIORITY_ANNOTATION))
         job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION))
+        job.depends_on = parse_depends_on(annotations.get(names.DEPENDS_ON_ANNOTATION))
+        job.retry_of = parse_retry_of(annotations.get(names.RETRY_OF_ANNOTATION))
+        job.request = request_of(raw)
     except ContractError as error:
         job.error = str(error)
     return job

@@ -34,13 +34,18 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> None:
                 names.TERM_ANNOTATION: term,
                 names.CLUSTER_ANNOTATION: write.cluster,
             }
-            body: Json = {"metadata": metadata, "spec": {"suspend": False}}
+            spec: Json = {"suspend": False}
+            if write.environment is not None:
+                metadata["annotations"][names.COMPUTE_ENVIRONMENT_ANNOTATION] = write.environment
+                pod = {"nodeSelector": write.node_selector, "tolerations": write.tolerations}
+                spec["template"] = {"spec": {key: value for key, value in pod.items() if value}}
+            body: Json = {"metadata": metadata, "spec": spec}
             await api.patch(path, body, content_type=MERGE_PATCH)
         case Suspend():
             body = {"metadata": metadata, "spec": {"suspend": True}}
             await api.patch(path, body, content_type=MERGE_PATCH)
         case Cancel():
-            body = {"metadata": metadata, "status": _cancelled(write, started=job.started, now=now)}
+            body = {"metadata": metadata, "status": _cancelled(write, started=job.started_at > 0, now=now)}
             await api.patch(f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
 
 

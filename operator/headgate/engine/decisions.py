@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from headgate.api.computeenvironment import ScaleTargetRef
     from headgate.engine.job import Job
 
 
@@ -16,6 +17,12 @@ class Admit:
     job: Job
     resource_version: int
     cluster: str
+    environment: str | None = None
+    """The ComputeEnvironment it goes to, if its queue names any."""
+    node_selector: dict[str, str] | None = None
+    """What its pods' node selector becomes; None leaves it as it is."""
+    tolerations: list[dict[str, Any]] | None = None
+    """What its pods' tolerations become; None leaves them as they are."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,10 +55,19 @@ class Confirm:
 
 
 @dataclass(slots=True, frozen=True)
+class Scale:
+    """Have an environment's target scaled."""
+
+    environment: str
+    target: ScaleTargetRef
+    replicas: int
+
+
+@dataclass(slots=True, frozen=True)
 class Notice:
     """Something a person would ask about: becomes an event on the object."""
 
-    kind: Literal["JobQueue", "ClusterPool", "Job"]
+    kind: Literal["JobQueue", "ClusterPool", "ComputeEnvironment", "SchedulingPolicy", "Job"]
     namespace: str | None
     name: str
     uid: str

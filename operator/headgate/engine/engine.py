@@ -9,15 +9,28 @@ was seen, which makes knowing simple: a later version of a Job is the truth, wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL
+from headgate.api.names import (
+    DEPENDS_ON_ANNOTATION,
+    REASON_CANCELED,
+    REASON_DEPENDENCY_CYCLE,
+    REASON_DEPENDENCY_FAILED,
+    REASON_QUEUE_FULL,
+    REASON_TIMED_OUT,
+)
+from headgate.engine import scaling, time_limits
 from headgate.engine.confirmations import Confirmations
 from headgate.engine.corrections import Corrections
-from headgate.engine.decisions import Admit
+from headgate.engine.decisions import Admit, Scale
+from headgate.engine.dependencies import DEPENDENCY_NOT_FOUND_SECONDS, Dependencies
+from headgate.engine.environments import Environments
 from headgate.engine.job import READ_FIELDS, JobState
 from headgate.engine.kinship import Kinship
+from headgate.engine.moment import Moment
 from headgate.engine.past import Past
+from headgate.engine.placing import NO_ROOM
+from headgate.engine.policies import Policy
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
 from headgate.engine.stuck import QUEUE_NOT_FOUND_SECONDS, StuckJobs
@@ -25,13 +38,22 @@ from headgate.engine.timers import Timers
 
 if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
+    from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.api.jobqueue import JobQueue
-    from headgate.api.meta import ClusterState
+    from headgate.api.meta import ClusterState, Resource
+    from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.decisions import Cancel, Decision, Suspend, Write
+    from headgate.engine.environments import ScaleReading
     from headgate.engine.job import Job
 
 RETRY_SECONDS = (1.0, 60.0)
 """First and longest pause before a refused write is tried again; it doubles in between."""
+
+
+class _Finished(NamedTuple):
+    queue: str
+    namespace: str
+    name: str
 
 
 class Engine:
@@ -47,8 +69,15 @@ class Engine:
         self.dirty_queues: dict[str, None] = {}
         """Queues whose status may have changed; who writes statuses empties it."""
         self.dirty_pools: dict[str, None] = {}
-        self._finished: dict[str, str] = {}
-        """Name of the queue by UID of each finished Job that still exists."""
+        self.dirty_policies: dict[str, None] = {}
+        self._environments = Environments()
+        self.environments = self._environments.by_name
+        self.dirty_environments = self._environments.dirty
+        self.policies: dict[str, Policy] = {}
+        self._moment = Moment()
+        self._finished: dict[str, _Finished] = {}
+        """By UID, each finished Job that still exists."""
+        self._dependencies = Dependencies()
         self._kinship = Kinship(self.jobs)
         self._corrections = Corrections()
         self._confirmations = Confirmations()
@@ -92,12 +121,89 @@ class Engine:
         if (cluster.state, cluster.version, cluster.message) == (state, version, message):
             return
         cluster.state, cluster.version, cluster.message = state, version, message
-        for queue in pool.queues.values():
-            pool.resolve(queue)
+        pool.resolve_all()
         self._pool_touched(pool)
+
+    def environment_changed(self, resource: ComputeEnvironment, now: float) -> None:
+        """Take in a version of a ComputeEnvironment; an older one than known is ignored."""
+        self._moment.reach(now)
+        environment = self._environments.known(resource.metadata.name)
+        known = environment.resource
+        if known is not None and not environment.broken and _same_spec(known, resource):
+            if _is_newer(resource, known):
+                environment.resource = resource
+            return
+        if (
+            known is not None
+            and not _is_newer(resource, known)
+            and known.metadata.uid == resource.metadata.uid
+        ):
+            return
+        pool = self._pool(resource.spec.pool)
+        self._environments.freed(environment.set_resource(resource, pool.clusters))
+        self._environment_touched(environment.name)
+
+    def environment_gone(self, name: str, now: float) -> None:
+        """Take note that a ComputeEnvironment was deleted: queues that name it stall until it is back."""
+        self._moment.reach(now)
+        environment = self._environments.known(name)
+        environment.set_resource(None, None)
+        environment.reading = environment.unreadable = environment.wanted = environment.idle_since = None
+        self._environment_touched(name)
+        self.dirty_environments.pop(name, None)
+        self._environments.forget(name)
+
+    def environment_broken(self, name: str, message: str) -> None:
+        """Take note that the newest version of a ComputeEnvironment makes no sense; the last good one stays."""
+        self._environments.known(name).broken = message
+        self._environment_touched(name)
+
+    def environment_scaled(
+        self, name: str, reading: ScaleReading | None, message: str | None, now: float
+    ) -> None:
+        """Take in what the scale of an environment's target says, None with the reason if it cannot be read."""
+        self._moment.reach(now)
+        environment = self.environments.get(name)
+        if environment is None or (reading or environment.reading, message) == (
+            environment.reading,
+            environment.unreadable,
+        ):
+            return
+        self._environments.freed(environment.scaled(reading, message))
+        self.dirty_environments[name] = None
+
+    def scheduling_policy_changed(self, resource: SchedulingPolicy, now: float) -> None:
+        """Take in a version of a SchedulingPolicy; an older one than known is ignored."""
+        self._moment.reach(now)
+        policy = self._policy(resource.metadata.name)
+        known = policy.resource
+        if (
+            known is not None
+            and known.metadata.uid == resource.metadata.uid
+            and not _is_newer(resource, known)
+        ):
+            return
+        policy.resource, policy.broken = resource, None
+        self._policy_touched(policy)
+
+    def scheduling_policy_gone(self, name: str, now: float) -> None:
+        """Take note that a SchedulingPolicy was deleted: queues that name it stall until it is back."""
+        self._moment.reach(now)
+        policy = self._policy(name)
+        policy.resource = None
+        self._policy_touched(policy)
+        del self.policies[name]
+        self.dirty_policies.pop(name, None)
+
+    def scheduling_policy_broken(self, name: str, message: str) -> None:
+        """Take note that the newest version of a SchedulingPolicy makes no sense; the last good one stays."""
+        policy = self._policy(name)
+        policy.broken = message
+        self.dirty_policies[name] = None
 
     def queue_changed(self, resource: JobQueue, now: float) -> None:
         """Take in a version of a JobQueue; an older one than known is ignored."""
+        self._moment.reach(now)
         name = resource.metadata.name
         queue = self._queue(name)
         known = queue.resource
@@ -110,13 +216,14 @@ class Engine:
             queue, known = self._queue(name), None
         queue.broken = None
         was_terminating = queue.lifecycle.terminating
+        named_before = queue.names_environments
         if known is None:
             past = Past.of(resource)
             queue.tally.restore(past.totals, past.watermark)
             queue.last_admitted_at = queue.last_admitted_at or past.last_admitted_at
             queue.lifecycle.desire(resource.spec.state)
             queue.lifecycle.restore(past.state)
-            too_many = queue.set_resource(resource, floor=past.depth_floor)
+            too_many = queue.set_resource(resource, past=past)
             if self._loaded:
                 queue.depth.settle()
             for job in queue.jobs.values():
@@ -125,8 +232,13 @@ class Engine:
             too_many = queue.set_resource(resource)
         if too_many or (queue.lifecycle.terminating and not was_terminating):
             self._confirmations.want(name)
+        self._follow_policy(queue)
         pool = self._pool(resource.spec.pool)
         pool.add(queue)
+        for environment in named_before ^ queue.names_environments:
+            self.dirty_environments[environment] = None
+        if queue.head is not None:
+            self._limit_time(queue, queue.head.job, queue.head.reason)
         self._touch(queue, now)
 
     def queue_gone(self, name: str) -> None:
@@ -136,6 +248,12 @@ class Engine:
             return
         pool = self._pool(queue.resource.spec.pool)
         pool.remove(queue)
+        for environment in queue.names_environments:
+            self.dirty_environments[environment] = None
+        for policy in self.policies.values():
+            if name in policy.queues:
+                policy.queues.discard(name)
+                self.dirty_policies[policy.name] = None
         queue.set_resource(None)
         self.dirty_pools[pool.name] = None
         self.dirty_queues.pop(name, None)
@@ -151,6 +269,7 @@ class Engine:
 
     def job_seen(self, seen: Job, now: float) -> None:
         """Take in a version of a Job; one that is not newer than what is known is ignored."""
+        self._moment.reach(now)
         self.observed_version = max(self.observed_version, seen.resource_version)
         known = self.jobs.get(seen.uid)
         if known is not None and seen.resource_version <= known.resource_version:
@@ -165,11 +284,12 @@ class Engine:
             seen.run_key = self._kinship.key_of(seen)
             self.jobs[seen.uid] = seen
             self._kinship.add(seen)
+            self._depend(seen, now)
             self._enter(seen, now)
             return
         if known.same_standing(seen) and not known.is_owed:
             known.resource_version = seen.resource_version
-            known.started = seen.started
+            known.started_at = seen.started_at
             return
         queue = self.queues[known.queue]
         queue.answered(known)
@@ -178,6 +298,9 @@ class Engine:
         known.assumed, known.retry_at = False, 0.0
         if known.owner_uid != seen.owner_uid:
             self._kinship.remove(known)
+        if known.depends_on != seen.depends_on:
+            known.depends_on = seen.depends_on
+            self._depend(known, now)
         if seen.queue != known.queue:
             queue.leave(known)
             known.doomed = None
@@ -195,15 +318,20 @@ class Engine:
 
     def job_gone(self, uid: str, resource_version: int, now: float) -> None:
         """Take note that a Job was deleted."""
+        self._moment.reach(now)
         self.observed_version = max(self.observed_version, resource_version)
         known = self.jobs.pop(uid, None)
         if known is not None:
             queue = self.queues[known.queue]
             self._leave(queue, known)
+            for dependent in self._dependencies.waiting_for(known):
+                self._expect_dependencies(dependent, now)
             self._relate(uid, now)
         elif uid in self._finished:
             self._past_runs.pop(uid, None)
-            queue = self.queues[self._finished.pop(uid)]
+            gone = self._finished.pop(uid)
+            self._dependencies.forget(uid, gone.namespace, gone.name)
+            queue = self.queues[gone.queue]
             finished = queue.tally.present.pop(uid)
             if finished.run_key is not None:
                 self._kinship.forget_finished(uid)
@@ -231,7 +359,7 @@ class Engine:
             self._relate(job.uid, now)
         past: dict[str, list[str]] = {}
         for uid in self._past_runs:
-            past.setdefault(self._finished[uid], []).append(uid)
+            past.setdefault(self._finished[uid].queue, []).append(uid)
         self._past_runs.clear()
         for queue in self.queues.values():
             # A list tells last of the Jobs that are gone: room that it showed too late is given out now.
@@ -275,7 +403,8 @@ class Engine:
         job.attempts += 1
         if isinstance(decision, Admit):
             job.assumed = False
-            queue.change(job, state=JobState.WAITING, cluster=None)
+            queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
+            job.decided_at = 0.0
             self._relate(job.uid, now)
         self._stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._timers.at(job.retry_at, lambda now: self._retry(job, now))
@@ -301,6 +430,8 @@ class Engine:
                 limit = resource.spec.depth
                 message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
                 self._doom(job, REASON_QUEUE_FULL, message)
+            elif queue.overdue.pop(job.uid, None):
+                self._time_out(queue, job, now)
         self._confirmations.want(name)
 
     def unconfirmed(self, name: str, now: float) -> None:
@@ -316,12 +447,56 @@ class Engine:
         1. What time has brought about. 2. Notices. 3. Queues to read anew. 4. Jobs to suspend and to cancel.
         5. Jobs to admit, one pool after the other.
         """
+        self._moment.reach(now)
         self._timers.run(now)
         decisions: list[Decision] = [*self._stuck.take()]
         decisions.extend(self._confirmations.ask(self.queues))
         writes = self._corrections.take(limit)
         decisions.extend(writes)
         decisions.extend(self._admissions(limit - len(writes), now))
+        return decisions
+
+    def scales(self, now: float) -> list[Scale]:
+        """Return which environments are to be scaled, at `now` (seconds)."""
+        self._moment.reach(now)
+        scaled = {
+            name: environment
+            for name, environment in self.environments.items()
+            if environment.resource is not None and environment.resource.spec.scaling is not None
+        }
+        if not scaled:
+            return []
+        queues = sorted(
+            (
+                queue
+                for queue in self.queues.values()
+                if queue.has_environments and queue.resource is not None
+            ),
+            key=lambda queue: (
+                (-queue.resource.spec.priority_value, queue.name) if queue.resource else (0, "")
+            ),
+        )
+        users: dict[str, list[Queue]] = {}
+        demand = scaling.Demand()
+        for queue in queues:
+            named = queue.names_environments
+            for name in named:
+                users.setdefault(name, []).append(queue)
+            if not named.isdisjoint(scaled):
+                demand.plan(queue, self._pool(queue.resource.spec.pool).placing)  # type: ignore[union-attr]
+        decisions = []
+        for name, environment in scaled.items():
+            wanted = scaling.wanted(environment, users.get(name, ()), demand, now)
+            if wanted != environment.wanted:
+                environment.wanted = wanted
+                self.dirty_environments[name] = None
+            spec = environment.resource.spec.scaling if environment.resource else None
+            if (
+                spec is not None
+                and environment.reading is not None
+                and environment.reading.replicas != wanted
+            ):
+                decisions.append(Scale(name, spec.target_ref, wanted))
         return decisions
 
     def next_wakeup(self) -> float | None:
@@ -332,9 +507,13 @@ class Engine:
         admissions: list[Decision] = []
         idle = 0
         while len(admissions) < limit and idle < len(self._rotation):
+            if self._wake():
+                idle = 0
             pool = self._rotation.pop(0)
             self._rotation.append(pool)
-            admission = pool.admit()
+            admission = pool.admit(now)
+            if pool.blocked:
+                self._heads_blocked(pool)
             if admission is None:
                 idle += 1
                 continue
@@ -345,20 +524,138 @@ class Engine:
             self.dirty_pools[pool.name] = None
         return admissions
 
+    def _wake(self) -> bool:
+        """Have those who wait for a room that changed looked at again; return whether there are any."""
+        rooms = self._environments.take_freed()
+        for room in rooms:
+            resource = self._environments.known(room.environment).resource
+            if resource is not None:
+                self._pool(resource.spec.pool).wake(room)
+        return bool(rooms)
+
     # ---- the rooms behind -------------------------------------------------------------------------------------
 
     def _pool(self, name: str) -> Pool:
         pool = self.pools.get(name)
         if pool is None:
-            pool = self.pools[name] = Pool(name)
+            pool = self.pools[name] = Pool(name, self._environments, self._dependencies)
             self._rotation.append(pool)
         return pool
 
     def _queue(self, name: str) -> Queue:
         queue = self.queues.get(name)
         if queue is None:
-            queue = self.queues[name] = Queue(name)
+            queue = self.queues[name] = Queue(name, self._environments, self._moment)
         return queue
+
+    def _policy(self, name: str) -> Policy:
+        policy = self.policies.get(name)
+        if policy is None:
+            policy = self.policies[name] = Policy(name)
+        return policy
+
+    def _follow_policy(self, queue: Queue) -> None:
+        """Have a queue go by the scheduling policy that it names now."""
+        assert queue.resource is not None
+        name = queue.resource.spec.scheduling_policy
+        for policy in self.policies.values():
+            if (queue.name in policy.queues) is not (policy.name == name):
+                policy.queues.symmetric_difference_update((queue.name,))
+                self.dirty_policies[policy.name] = None
+        if name is not None:
+            policy = self._policy(name)
+            policy.queues.add(queue.name)
+            queue.set_policy(policy.resource)
+
+    def _policy_touched(self, policy: Policy) -> None:
+        self.dirty_policies[policy.name] = None
+        for name in sorted(policy.queues):
+            queue = self.queues[name]
+            queue.set_policy(policy.resource)
+            self._touch(queue, self._moment.now)
+
+    def _environment_touched(self, name: str) -> None:
+        self.dirty_environments[name] = None
+        for queue in self.queues.values():
+            if queue.resource is not None and name in queue.names_environments:
+                self._pool(queue.resource.spec.pool).resolve(queue)
+                self.dirty_queues[queue.name] = None
+
+    def _heads_blocked(self, pool: Pool) -> None:
+        """Tell of Jobs that have come to the head of a queue and do not fit."""
+        blocked, pool.blocked = pool.blocked, {}
+        for queue in blocked:
+            self.dirty_queues[queue.name] = None
+            head = queue.head
+            if head is None:
+                continue
+            if head.reason != NO_ROOM:
+                self._stuck.tell(head.job, head.reason, head.message)
+            self._limit_time(queue, head.job, head.reason)
+
+    def _limit_time(self, queue: Queue, job: Job, reason: str) -> None:
+        """Have a Job at the head looked at when it will have been there for too long."""
+        due = time_limits.due(queue, job, reason)
+        if due is not None:
+            self._timers.at(due, lambda now: self._overdue(queue, job, reason, now))
+
+    def _overdue(self, queue: Queue, job: Job, reason: str, now: float) -> None:
+        due = time_limits.due(queue, job, reason)
+        if due is not None and due <= now and self.queues.get(queue.name) is queue:
+            queue.overdue[job.uid] = reason
+            self._confirmations.want(queue.name)
+
+    def _time_out(self, queue: Queue, job: Job, now: float) -> None:
+        """End a Job that has been at the head for too long, if it still is, by the newest spec."""
+        head = queue.head
+        due = time_limits.due(queue, job, head.reason) if head else None
+        if head is None or due is None or due > now:
+            return
+        message = time_limits.message(queue, head)
+        self._stuck.tell(job, "TimeLimit", message)
+        self._doom(job, REASON_TIMED_OUT, message)
+
+    def _depend(self, job: Job, now: float) -> None:
+        """Find out what a Job's dependencies come to; what it was to be cancelled for before counts no more."""
+        if job.doomed is not None and job.doomed[0] in (REASON_DEPENDENCY_CYCLE, REASON_DEPENDENCY_FAILED):
+            job.doomed = None
+            self._corrections.withdraw(job)
+        ring = self._dependencies.add(job)
+        if ring:
+            names = " -> ".join(member.name for member in [*ring, ring[0]])
+            for member in ring:
+                if member.state is JobState.WAITING:
+                    self._doom_later(
+                        member,
+                        REASON_DEPENDENCY_CYCLE,
+                        f"{DEPENDS_ON_ANNOTATION}: each waits for the next: {names}",
+                    )
+        elif job.depending:
+            self._expect_dependencies(job, now)
+
+    def _expect_dependencies(self, job: Job, now: float) -> None:
+        """Tell a person if Jobs that a Job depends on do not come."""
+        self._timers.at(now + DEPENDENCY_NOT_FOUND_SECONDS, lambda _: self._tell_if_missing(job))
+
+    def _tell_if_missing(self, job: Job) -> None:
+        if self.jobs.get(job.uid) is job and (missing := self._dependencies.missing(job)):
+            self._stuck.dependencies_missing(job, missing)
+
+    def _heed(self, job: Job, now: float) -> None:
+        """Let a Job go on, or end it, after one that it depends on has finished."""
+        queue = self.queues[job.queue]
+        if self._fail_dependent(job):
+            return
+        queue.enlist(job)
+        self._touch(queue, now)
+
+    def _fail_dependent(self, job: Job) -> bool:
+        failed = self._dependencies.failed(job)
+        if failed is None or job.state is not JobState.WAITING:
+            return False
+        message = f'{DEPENDS_ON_ANNOTATION}: Job "{failed}" finished and did not succeed'
+        self._doom(job, REASON_DEPENDENCY_FAILED, message)
+        return True
 
     def _enter(self, job: Job, now: float) -> None:
         queue = self._queue(job.queue)
@@ -374,6 +671,8 @@ class Engine:
             self._corrections.suspend(job)
         if job.doomed is not None:
             self._doom(job, *job.doomed)
+        elif self._fail_dependent(job):
+            pass
         elif queue.lifecycle.terminating and not job.canceling:
             self._confirmations.want(queue.name)
         self._relate(job.uid, now)
@@ -385,6 +684,7 @@ class Engine:
         queue.leave(job)
         self._corrections.withdraw(job)
         self._kinship.remove(job)
+        self._dependencies.remove(job)
 
     def _answered(self, decision: Write) -> Queue | None:
         """Close a decision; return None if a later version of the Job has closed it before."""
@@ -401,10 +701,12 @@ class Engine:
         if seen.admitted_at is not None:
             run_key = known.run_key if known else self._kinship.key_of(seen)
             self._kinship.finished(seen.uid, run_key)
-        queue = self._queue(self._finished.get(seen.uid, seen.queue))
-        if known is None and run_key is not None and seen.uid not in self._finished:
+        before = self._finished.get(seen.uid)
+        queue = self._queue(before.queue if before else seen.queue)
+        if known is None and run_key is not None and before is None:
             self._past_runs[seen.uid] = None
-        self._finished[seen.uid] = queue.name
+            queue.has_finished(seen)
+        self._finished[seen.uid] = _Finished(queue.name, seen.namespace, seen.name)
         queue.tally.finish(seen, run_key)
         if known is not None:
             # It may have moved before it finished, in one step if a watch was interrupted.
@@ -415,6 +717,8 @@ class Engine:
                 queue.anchor(run_key, seen.uid)
             self._touch(left, now)
             self._forget_if_idle(left)
+        for dependent in self._dependencies.ended(seen):
+            self._heed(dependent, now)
         self._relate(seen.uid, now)
         self._touch(queue, now)
 
@@ -439,6 +743,13 @@ class Engine:
             self._corrections.withdraw(job)
         else:
             self._corrections.cancel(job)
+
+    def _doom_later(self, job: Job, reason: str, message: str) -> None:
+        """Have a Job cancelled that may not stand in its queue yet: it is seen to when it does."""
+        if job.uid in self.queues[job.queue].jobs if job.queue in self.queues else False:
+            self._doom(job, reason, message)
+        else:
+            job.doomed = (reason, message)
 
     def _retry(self, job: Job, now: float) -> None:
         if self.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
@@ -478,3 +789,12 @@ class Engine:
         if queue.idle and self.queues.get(queue.name) is queue:
             del self.queues[queue.name]
             self.dirty_queues.pop(queue.name, None)
+
+
+def _is_newer(resource: Resource, known: Resource) -> bool:
+    return int(resource.metadata.resource_version) > int(known.metadata.resource_version)
+
+
+def _same_spec(one: Resource, other: Resource) -> bool:
+    """Whether two versions of an object differ in nothing but their status and their metadata."""
+    return (one.metadata.uid, one.metadata.generation) == (other.metadata.uid, other.metadata.generation)

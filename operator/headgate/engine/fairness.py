@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from headgate.engine.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from headgate.engine.lanes import Lane, Seat
+    from headgate.engine.moment import Moment
+    from headgate.engine.shares import Shares
 
 
 class Fairness(Protocol):
@@ -28,6 +30,9 @@ class Fairness(Protocol):
 
     def served(self, lane: Lane) -> None:
         """Take note that a Job of the lane was admitted."""
+
+    def order(self) -> Iterator[Lane]:
+        """Yield the lanes in which something waits, in the order in which they would go, while nothing changes."""
 
 
 class RoundRobin:
@@ -56,6 +61,10 @@ class RoundRobin:
         self._all.discard(lane.seat)
         self._joined.discard(lane.seat_joined)
         self.changed(lane)
+
+    def order(self) -> Iterator[Lane]:
+        """Yield the lanes from the one that has gone without for longest."""
+        return (seat.lane for seat in self._all.ordered())
 
     @staticmethod
     def _seat(line: Line[Seat], seat: Seat, turn: int, *, wanted: bool) -> None:
@@ -101,6 +110,13 @@ class ShuffleInterleave:
         self._draw = self._random.random()
         self.changed(lane)
 
+    def order(self) -> Iterator[Lane]:
+        """Yield the lane the current draw falls on, then the others."""
+        first = self.next(joined_only=False)
+        if first is not None:
+            yield first
+        yield from (lane for lane in self._slots if lane is not None and lane is not first)
+
     def _take_slot(self, lane: Lane) -> None:
         if self._free:
             lane.slot = self._free.pop()
@@ -108,6 +124,67 @@ class ShuffleInterleave:
         else:
             lane.slot = len(self._slots)
             self._slots.append(lane)
+
+
+class FairShare:
+    """The share that has used least for its weight, one after the other where that is equal.
+
+    Usage fades with time, and differently for each share: ranks are computed anew once a second, and for a share whose
+    own numbers change. There are at most `SHARES_MAX` of them, whatever waits.
+    """
+
+    def __init__(self, shares: Shares, moment: Moment) -> None:
+        self._shares = shares
+        self._moment = moment
+        self._second = 0
+        self._turn = 0
+        self._all: Line[Seat] = Line()
+        self._joined: Line[Seat] = Line()
+        self._lanes: dict[Lane, None] = {}
+
+    def changed(self, lane: Lane) -> None:
+        """Seat a share by its rank."""
+        self._all.discard(lane.seat)
+        self._joined.discard(lane.seat_joined)
+        if not lane.waiting:
+            self._lanes.pop(lane, None)
+            return
+        if lane not in self._lanes:
+            self._lanes[lane] = None
+            self._turn += 1
+            lane.turn = self._turn
+        key = (self._shares.rank(lane.name), lane.turn)
+        self._all.add(key, lane.seat)
+        if lane.joined:
+            self._joined.add(key, lane.seat_joined)
+
+    def next(self, *, joined_only: bool) -> Lane | None:
+        """Return the lane of the share that has used least."""
+        self._refresh()
+        seat = (self._joined if joined_only else self._all).first()
+        return seat.lane if seat else None
+
+    def served(self, lane: Lane) -> None:
+        """Put a share behind its equals."""
+        self._turn += 1
+        lane.turn = self._turn
+        self.changed(lane)
+
+    def order(self) -> Iterator[Lane]:
+        """Yield the lanes from the share that has used least."""
+        self._refresh()
+        return (seat.lane for seat in self._all.ordered())
+
+    def reweigh(self) -> None:
+        """Take note that the weights changed."""
+        for lane in list(self._lanes):
+            self.changed(lane)
+
+    def _refresh(self) -> None:
+        second = int(self._moment.now)
+        if second != self._second:
+            self._second = second
+            self.reweigh()
 
 
 class _Weights:

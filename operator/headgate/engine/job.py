@@ -7,12 +7,19 @@ the handles by which its place in the line is found again without a search.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
+from math import inf
 from typing import TYPE_CHECKING, Final, get_args
 
+from headgate.api.constraints import FREE
 from headgate.api.job import Outcome
+from headgate.api.requests import NOTHING
 
 if TYPE_CHECKING:
+    from headgate.api.constraints import Constraints
+    from headgate.api.requests import Request
+    from headgate.engine.candidates import Candidate
     from headgate.engine.lanes import Lane
     from headgate.engine.line import Entry
 
@@ -54,12 +61,23 @@ class Job:
     owner_uid: str | None = None
     """UID of the Job that owns this one, if one does."""
     cluster: str | None = None
+    environment: str | None = None
+    """The ComputeEnvironment it was admitted to, if its queue names any."""
+    share: str | None = None
+    request: Request = NOTHING
+    deadline: int | None = None
+    """Longest runtime in seconds (activeDeadlineSeconds)."""
+    constraints: Constraints = FREE
+    depends_on: tuple[str, ...] = ()
+    """Names of Jobs of its namespace that must succeed first."""
+    retry_of: str | None = None
+    """Name of the Job of its namespace that it repeats."""
     held: bool = False
     canceling: bool = False
     """It has the condition FailureTarget, or is being deleted: it is on its way out."""
     admitted_at: str | None = None
-    started: bool = False
-    """Its status has a startTime."""
+    started_at: int = 0
+    """Its status' startTime in seconds since the epoch, 0 without one."""
     result: Outcome | None = None
     finished_at: int = 0
     error: str | None = None
@@ -80,6 +98,12 @@ class Job:
     """It came when the queue was full."""
     doomed: tuple[str, str] | None = None
     """Reason and message with which it is to be cancelled."""
+    depending: bool = False
+    """Some Job that it depends on has not succeeded yet."""
+    decided_at: float = 0.0
+    """When this operator decided to admit it, in seconds since the epoch; 0 if another one did."""
+    ends_at: float = inf
+    """When it ends at the latest, in seconds since the epoch, as it was counted in its room."""
     retry_at: float = 0.0
     """Not to be tried again before this time (seconds, the clock of the caller)."""
     attempts: int = 0
@@ -87,6 +111,8 @@ class Job:
     """The last notice given about this Job, so that none is given twice."""
     lane: Lane | None = field(default=None, repr=False)
     entry: Entry | None = field(default=None, repr=False)
+    candidate: Candidate | None = field(default=None, repr=False)
+    """Its place among the Jobs that may pass the head."""
 
     @property
     def is_owed(self) -> bool:
@@ -112,7 +138,15 @@ class Job:
             and self.owner_uid == other.owner_uid
             and self.pool == other.pool
             and self.cluster == other.cluster
+            and self.environment == other.environment
+            and self.share == other.share
+            and self.request is other.request
+            and self.deadline == other.deadline
+            and self.constraints is other.constraints
+            and self.depends_on == other.depends_on
+            and self.retry_of == other.retry_of
             and self.error == other.error
+            and (self.started_at == other.started_at or self.deadline is None)
         )
 
 
@@ -129,10 +163,40 @@ READ_FIELDS: Final = (
     "run_label",
     "owner_uid",
     "cluster",
+    "environment",
+    "share",
+    "request",
+    "deadline",
+    "constraints",
+    "depends_on",
+    "retry_of",
     "admitted_at",
     "held",
     "canceling",
-    "started",
+    "started_at",
     "error",
 )
 """What is read from the API server and may change while a Job lives."""
+
+
+def seconds(timestamp: str) -> float | None:
+    """Return an RFC 3339 time as seconds since the epoch, None if it is none."""
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except ValueError:
+        return None
+
+
+def admitted_time(job: Job) -> float:
+    """Return when a Job was admitted, in seconds since the epoch; 0 if that is not known."""
+    return job.decided_at or seconds(job.admitted_at or "") or 0.0
+
+
+def end_of(job: Job) -> float:
+    """Return when an active Job ends at the latest, in seconds since the epoch; infinite without a deadline.
+
+    Kubernetes counts activeDeadlineSeconds from the startTime, which comes a moment after the admission.
+    """
+    if job.deadline is None:
+        return inf
+    return (job.started_at or admitted_time(job)) + job.deadline

@@ -1,4 +1,4 @@
-"""The waiting Jobs of one project in one queue.
+"""The waiting Jobs of one project, or of one share, in one queue.
 
 A lane keeps two lines: Jobs that would start a run, and Jobs whose run is active already. When the queue has no
 room for another run, only the second moves: children must not wait behind a run that cannot start until they
@@ -39,7 +39,7 @@ class Seat:
 
 
 class Lane:
-    """One project's Jobs that may go, in the order of the execution mode."""
+    """One project's or share's Jobs that may go, in the order of the execution mode."""
 
     __slots__ = (
         "_fresh",
@@ -47,7 +47,7 @@ class Lane:
         "_key",
         "groups",
         "joined",
-        "project",
+        "name",
         "seat",
         "seat_joined",
         "slot",
@@ -55,8 +55,9 @@ class Lane:
         "waiting",
     )
 
-    def __init__(self, project: str, key: Callable[[Job], Entry]) -> None:
-        self.project = project
+    def __init__(self, name: str, key: Callable[[Job], Entry]) -> None:
+        self.name = name
+        """The project, or the share identifier where a scheduling policy rules."""
         self._key = key
         self._fresh: Line[Job | Group] = Line()
         self._joined: Line[Job | Group] = Line()

@@ -7,7 +7,10 @@ out is swept once it outnumbers what is left, so that the cost stays amortized a
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Entry = tuple[Any, ...]
 """The key's parts, a serial, then the member."""
@@ -66,3 +69,16 @@ class Line(Generic[M]):
                 return member
             heappop(heap)
         return None
+
+    def ordered(self) -> Iterator[M]:
+        """Yield members in ascending order; the next one costs O(log n). The line must not change meanwhile."""
+        heap = self._heap
+        ahead = [(heap[0], 0)] if heap else []
+        while ahead:
+            entry, index = heappop(ahead)
+            for below in (2 * index + 1, 2 * index + 2):
+                if below < len(heap):
+                    heappush(ahead, (heap[below], below))
+            member: M = entry[-1]
+            if member.entry is entry:
+                yield member

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Self
 
 from headgate.engine.depth import EVERYBODY
-from headgate.engine.job import RESULTS
+from headgate.engine.job import RESULTS, seconds
 
 if TYPE_CHECKING:
     from headgate.api.job import Outcome
@@ -24,6 +25,10 @@ class Past:
     last_admitted_at: str | None
     depth_floor: int
     """Live Jobs that were accepted under a higher depth than the present one, or an upper bound of it."""
+    shares: tuple[tuple[str, float, float], ...] = ()
+    """What each share had used: identifier, decayed average in weighted cores, and when that was (seconds)."""
+    head: tuple[str, str, float] | None = None
+    """The Job that was at the head and did not fit: UID, reason, and since when (seconds)."""
 
     @classmethod
     def of(cls, queue: JobQueue) -> Self:
@@ -32,10 +37,17 @@ class Past:
         Without a watermark the totals cannot be continued: the finished Jobs that still exist are counted anew.
         """
         status = queue.status
+        shares = tuple(
+            (share.identifier, usage, at)
+            for share in status.shares
+            if (usage := _number(share.usage)) is not None
+            and (at := seconds(share.usage_at or "")) is not None
+        )
+        head = None
+        if status.head is not None and (since := seconds(status.head.since or "")) is not None:
+            head = (status.head.uid, status.head.reason, since)
         totals: dict[Outcome, int] = dict.fromkeys(RESULTS, 0)
         watermark = floor = 0
-        if status is None:
-            return cls(totals, watermark, "Active", None, floor)
         accounting = status.accounting
         if status.jobs is not None and accounting is not None and accounting.resource_version.isdecimal():
             watermark = int(accounting.resource_version)
@@ -50,4 +62,12 @@ class Past:
         if (status.observed_generation or 1) != queue.metadata.generation:
             # The spec changed since: nobody knows who came under a higher depth, so nobody is turned away.
             floor = EVERYBODY
-        return cls(totals, watermark, status.state or "Active", status.last_admitted_at, floor)
+        return cls(totals, watermark, status.state or "Active", status.last_admitted_at, floor, shares, head)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) and number >= 0 else None

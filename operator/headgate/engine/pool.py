@@ -1,7 +1,8 @@
-"""The scheduler of one pool: which of its queues goes next.
+"""The scheduler of one pool: which of its queues goes next, and where to.
 
-Queues with a Job that may go stand in one line, by priority and, among equals, by turn. Pools know nothing of
-each other.
+Queues with a Job that may go stand in one line, by priority and, among equals, by turn. A queue whose Job finds no
+room steps out of it and waits at the rooms it could use, with its place kept: when one of them gets free, it is looked
+at again. So a full environment costs nothing, however many queues wait for it. Pools know nothing of each other.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.engine.decisions import Admit
+from headgate.engine.environments import NO_OPTIONS, options
 from headgate.engine.line import Line
 from headgate.engine.placement import Cluster, choose, resolve
+from headgate.engine.placing import NO_ROOM, Fit, Placing
+from headgate.engine.room import Head
 
 if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
+    from headgate.engine.dependencies import Dependencies
+    from headgate.engine.environments import Environments
+    from headgate.engine.job import Job
     from headgate.engine.queue import Queue
+    from headgate.engine.room import Room
 
 
 class Pool:
     """One pool, with or without its ClusterPool object: queues may come first."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environments: Environments, dependencies: Dependencies) -> None:
         self.name = name
         self.resource: ClusterPool | None = None
         self.clusters: dict[str, Cluster] | None = None
@@ -28,6 +36,11 @@ class Pool:
         self.queues: dict[str, Queue] = {}
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
+        self.blocked: dict[Queue, None] = {}
+        """Queues of which another Job, or the same for another reason, has been found not to fit."""
+        self._environments = environments
+        self.placing = Placing(environments.by_name, dependencies.environment_of)
+        """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
         self._turn = 0
 
@@ -43,48 +56,166 @@ class Pool:
                 cluster = known.get(spec.name) or Cluster(spec.name)
                 cluster.enabled = spec.state == "Enabled"
                 self.clusters[spec.name] = cluster
-        for queue in self.queues.values():
-            self.resolve(queue)
+        self.resolve_all()
 
     def add(self, queue: Queue) -> None:
         """Take in a queue whose spec names this pool, or its changed spec."""
         assert queue.resource is not None
         self.queues[queue.name] = queue
-        if queue.entry is not None and queue.entry[0] != -queue.resource.spec.priority_value:
+        if queue.rank is not None and queue.rank[0] != -queue.resource.spec.priority_value:
             # Its priority has changed: it finds its place anew. Nothing else costs it its turn.
-            self._ready.discard(queue)
+            self._stand_down(queue)
         self.resolve(queue)
 
     def remove(self, queue: Queue) -> None:
         """Let go of a queue."""
         if self.queues.pop(queue.name, None):
-            self._ready.discard(queue)
+            self._stand_down(queue)
+
+    def resolve_all(self) -> None:
+        """Find out what each queue reaches now, and each environment."""
+        for environment in self._environments.by_name.values():
+            if environment.resource is not None and environment.resource.spec.pool == self.name:
+                environment.resolve(self.clusters)
+        for queue in self.queues.values():
+            self.resolve(queue)
 
     def resolve(self, queue: Queue) -> None:
-        """Find out which clusters a queue reaches now."""
+        """Find out which clusters, and which rooms in them, a queue reaches now."""
         assert queue.resource is not None
-        reach = resolve(queue.resource.spec.clusters, self.name, self.clusters)
-        queue.set_reach(reach, self.clusters)
+        spec = queue.resource.spec
+        reach = resolve(spec.clusters, self.name, self.clusters)
+        rooms = options(spec, reach, self._environments.by_name) if spec.compute_environments else NO_OPTIONS
+        queue.set_reach(reach, self.clusters, rooms)
         self.touch(queue)
 
     def touch(self, queue: Queue) -> None:
         """Let a queue whose numbers changed join the line or leave it; one that joins goes behind its equals."""
-        if queue.next() is None:
-            self._ready.discard(queue)
-        elif queue.entry is None:
+        job = queue.next()
+        if job is None:
+            self._stand_down(queue)
+        elif queue.rank is None:
             assert queue.resource is not None
             self._turn += 1
-            self._ready.add((-queue.resource.spec.priority_value, self._turn), queue)
+            queue.rank = (-queue.resource.spec.priority_value, self._turn)
+            self._ready.add(queue.rank, queue)
+        elif queue.entry is None and (queue.news or queue.head is None or not queue.head.is_for(job)):
+            self._ready.add(queue.rank, queue)
 
-    def admit(self) -> Admit | None:
+    def wake(self, room: Room) -> None:
+        """Look again at the queues that wait for a room in which something got free.
+
+        Behind one that lets nobody pass there is no use in looking: it is told when that one steps out.
+        """
+        for _, head in room.waiters:
+            if head.queue.entry is None:
+                self._ready.add(head.rank, head.queue)
+            if room in head.rooms and not head.backfills:
+                break
+
+    def admit(self, now: float) -> Admit | None:
         """Decide on one Job and count it as admitted; None when nothing may go."""
-        queue = self._ready.first()
-        if queue is None:
-            return None
-        job = queue.next()
-        assert job is not None
-        cluster = choose(queue.reach)
-        queue.assume(job, cluster)
+        while (queue := self._ready.first()) is not None:
+            job = queue.next()
+            assert job is not None
+            if not queue.has_environments:
+                return self._let_through(queue, job, choose(queue.reach), None)
+            admission = self._find_room(queue, job, now)
+            if admission is not None:
+                return admission
+        return None
+
+    def _find_room(self, queue: Queue, job: Job, now: float) -> Admit | None:
+        """Let the head of a queue through, or another of its Jobs that may pass it, or let the queue wait."""
+        assert queue.rank is not None
+        fit = self.placing.fit(queue, job)
+        room = self.placing.find(queue, job, fit, queue.rank, now)
+        if room is not None:
+            return self._let_through(queue, job, room.cluster, room)
+        self._block(queue, job, fit, now)
+        if queue.backfills:
+            passing = self.placing.pass_by(queue, job, queue.rank, now)
+            if passing is not None:
+                # The queue stays where it is: those that pass cost it no turn.
+                admission = self._order(queue, passing[0], passing[1].cluster, passing[1])
+                self.touch(queue)
+                return admission
+        queue.news = False
         self._ready.discard(queue)
+        return None
+
+    def _let_through(self, queue: Queue, job: Job, cluster: str, room: Room | None) -> Admit:
+        admission = self._order(queue, job, cluster, room)
+        self._stand_down(queue)
         self.touch(queue)
-        return Admit(job, job.resource_version, cluster)
+        return admission
+
+    def _order(self, queue: Queue, job: Job, cluster: str, room: Room | None) -> Admit:
+        version = job.resource_version
+        if room is None:
+            queue.assume(job, cluster, None)
+            return Admit(job, version, cluster)
+        resource = self._environments.known(room.environment).resource
+        assert resource is not None
+        selector, tolerations = job.constraints.with_environment(
+            resource.spec.selector, resource.spec.tolerations_to_add
+        )
+        queue.assume(job, cluster, room.environment)
+        return Admit(job, version, cluster, room.environment, selector, tolerations)
+
+    def _block(self, queue: Queue, job: Job, fit: Fit, now: float) -> None:
+        """Have the queue wait for room for its head, in its place."""
+        assert queue.rank is not None
+        message = self.placing.why(queue, job, fit, queue.rank, now)
+        before = queue.head
+        claimed = fit.rooms if fit.reason == NO_ROOM else ()
+        if before is not None and before.is_for(job) and before.same_claim(claimed, queue):
+            before.message = message
+            self._follow_reservation(before)
+            return
+        same = before is not None and before.job is job and before.reason == fit.reason
+        since = before.since if before is not None and same else queue.since(job, fit.reason, now)
+        self._leave_rooms(queue)
+        queue.head = Head(
+            queue,
+            job,
+            queue.rank,
+            fit.reason,
+            message,
+            since,
+            rooms=claimed,
+            kept=queue.kept,
+            backfills=queue.backfills,
+            watched=queue.options.rooms,
+            request=job.request,
+            constraints=job.constraints,
+        )
+        queue.head.stand()
+        self._follow_reservation(queue.head)
+        if not same:
+            self.blocked[queue] = None
+
+    def _follow_reservation(self, head: Head) -> None:
+        """Look again at those who wait for a room that is not reserved any more."""
+        if not head.backfills or not head.rooms:
+            return
+        room = head.reservation().room
+        if head.reserved is not room:
+            left, head.reserved = head.reserved, room
+            if left is not None:
+                self.wake(left)
+
+    def _stand_down(self, queue: Queue) -> None:
+        """Take a queue out of the line, and out of the rooms it waits at."""
+        self._ready.discard(queue)
+        self._leave_rooms(queue)
+        queue.rank = None
+
+    def _leave_rooms(self, queue: Queue) -> None:
+        head = queue.head
+        if head is None:
+            return
+        queue.head = None
+        head.step_out()
+        for room in head.rooms:
+            self.wake(room)

@@ -8,24 +8,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.engine.candidates import Candidates
 from headgate.engine.counts import Tally
 from headgate.engine.depth import Depth
-from headgate.engine.fairness import FAIRNESS
+from headgate.engine.environments import NO_OPTIONS
+from headgate.engine.fairness import FAIRNESS, FairShare
 from headgate.engine.job import JobState
 from headgate.engine.lanes import Lane
 from headgate.engine.lifecycle import Lifecycle
 from headgate.engine.order import EXECUTION_MODES
-from headgate.engine.placement import Reach
+from headgate.engine.placement import Reach, Stall
+from headgate.engine.room import NOTHING_KEPT, Kept
 from headgate.engine.runs import Run
+from headgate.engine.shares import Shares, identifier_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from headgate.api.jobqueue import JobQueue
+    from headgate.api.schedulingpolicy import SchedulingPolicy
+    from headgate.engine.candidates import Class
+    from headgate.engine.environments import Environments, Options
     from headgate.engine.fairness import Fairness
     from headgate.engine.job import Job
     from headgate.engine.line import Entry
+    from headgate.engine.moment import Moment
+    from headgate.engine.past import Past
     from headgate.engine.placement import Cluster
+    from headgate.engine.room import Head, Rank
 
 _NOWHERE = Reach((), (), None)
 
@@ -33,8 +43,10 @@ _NOWHERE = Reach((), (), None)
 class Queue:
     """What is known of one queue, and the order of what waits in it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, environments: Environments, moment: Moment) -> None:
         self.name = name
+        self._environments = environments
+        self._moment = moment
         self.resource: JobQueue | None = None
         """The JobQueue, None while no such object exists."""
         self.jobs: dict[str, Job] = {}
@@ -43,6 +55,8 @@ class Queue:
         self.active = 0
         self.active_on: dict[str, int] = {}
         """Active Jobs by cluster."""
+        self.active_in: dict[str, int] = {}
+        """Active Jobs by compute environment."""
         self.active_runs = 0
         self.runs: dict[str, Run] = {}
         self.lanes: dict[str, Lane] = {}
@@ -50,6 +64,12 @@ class Queue:
         self.depth = Depth()
         self.lifecycle = Lifecycle()
         self.reach = _NOWHERE
+        self.options = NO_OPTIONS
+        """The rooms it may use, if it names compute environments."""
+        self.shares: Shares | None = None
+        """Who has used how much of it, if it has a scheduling policy."""
+        self.candidates: Candidates | None = None
+        """What waits, by what it asks for, if it names compute environments."""
         self.pool_clusters: Mapping[str, Cluster] | None = None
         """The clusters of its pool, None while the pool does not exist."""
         self.last_admitted_at: str | None = None
@@ -61,15 +81,24 @@ class Queue:
         self.observed_generation = 0
         """The newest generation under which every decision that may still land was taken."""
         self.entry: Entry | None = None
-        """Its place among the queues of its pool."""
+        """Its place among the queues of its pool that are to be looked at."""
+        self.rank: Rank | None = None
+        """Its place in the order of its pool, while something in it may go as far as its own limits are concerned."""
+        self.head: Head | None = None
+        """The Job that goes next and does not fit."""
+        self.news = False
+        """Something has changed since it was found blocked that may let one of its Jobs go."""
+        self.overdue: dict[str, str] = {}
+        """Jobs that were at the head for longer than a time limit allows, by UID, with the reason."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
+        self._past_head: tuple[str, str, float] | None = None
         self._open = False
         self._action_limit = 0
         self._run_limit = 0
         self._fairness: Fairness = FAIRNESS["RoundRobin"](name)
         self._key = EXECUTION_MODES["FIFO"]
-        self._order = ("FIFO", "RoundRobin")
+        self._order = ("FIFO", "RoundRobin", False)
 
     @property
     def live(self) -> int:
@@ -90,9 +119,95 @@ class Queue:
         """Return the Job that goes next under the limits and the order, or None."""
         if not self._open or 0 < self._action_limit <= self.active:
             return None
-        joined_only = 0 < self._run_limit <= self.active_runs
+        joined_only = self.joined_only
+        if self.head is not None:
+            # Who is at the head stays there until it goes: no turn, draw or usage takes the room it waits for.
+            lane = self.lanes.get(self._lane_name(self.head.job))
+            job = lane.first(joined_only=joined_only) if lane else None
+            if job is not None:
+                return job
         lane = self._fairness.next(joined_only=joined_only)
         return lane.first(joined_only=joined_only) if lane else None
+
+    @property
+    def joined_only(self) -> bool:
+        """Whether only Jobs whose run is active may go."""
+        return 0 < self._run_limit <= self.active_runs
+
+    @property
+    def has_environments(self) -> bool:
+        """Whether its Jobs go to compute environments."""
+        return self.candidates is not None
+
+    @property
+    def names_environments(self) -> frozenset[str]:
+        """The compute environments that its spec names."""
+        spec = self.resource.spec if self.resource is not None else None
+        return frozenset(one.name for one in spec.compute_environments) if spec else frozenset()
+
+    @property
+    def backfills(self) -> bool:
+        """Whether later Jobs may pass a head that does not fit."""
+        return self.resource is not None and self.resource.spec.head_of_line == "Backfill"
+
+    @property
+    def stall(self) -> Stall | None:
+        """Why it cannot let anything through until somebody changes something."""
+        if self.reach.stall is not None:
+            return self.reach.stall
+        if self.shares is not None and self.shares.policy is None and self.resource is not None:
+            name = self.resource.spec.scheduling_policy
+            message = f'SchedulingPolicy "{name}" does not exist: create it, and the queue goes on by itself'
+            return Stall("SchedulingPolicyNotFound", message)
+        return self.options.stall
+
+    @property
+    def kept(self) -> Kept:
+        """What it leaves free in each room for shares that are not active yet."""
+        return self.shares.kept() if self.shares is not None else NOTHING_KEPT
+
+    def behind(self, head: Job, most: int) -> Iterator[Job]:
+        """Yield Jobs that the limits would let pass the head: lane by lane, the first of each class.
+
+        It looks at `most` Jobs and no more.
+        """
+        if self.candidates is None:
+            return
+        joined_only = self.joined_only
+        looks = 0
+        for lane in self._fairness.order():
+            for kind in self.candidates.of(lane):
+                for candidate in kind.jobs.ordered():
+                    looks += 1
+                    if looks > most:
+                        return
+                    job = candidate.job
+                    if job is not head and (not joined_only or self._is_joined(job)):
+                        yield job
+                        break
+
+    def classes(self) -> Iterator[Class]:
+        """Yield the classes of what waits, lane by lane."""
+        if self.candidates is not None:
+            for lane in self._fairness.order():
+                yield from self.candidates.of(lane)
+
+    def since(self, job: Job, reason: str, now: float) -> float:
+        """Return since when a Job has been at the head for a reason, as far as an earlier operator knew."""
+        past, self._past_head = self._past_head, None
+        return past[2] if past is not None and past[:2] == (job.uid, reason) else now
+
+    def room_left(self) -> int | None:
+        """Return how many more Jobs the limits let go now, None for any number; a run counts as one Job."""
+        if not self._open:
+            return 0
+        left = max(self._action_limit - self.active, 0) if self._action_limit else None
+        if self._run_limit:
+            runs = max(self._run_limit - self.active_runs, 0) + sum(
+                lane.joined for lane in self.lanes.values()
+            )
+            left = runs if left is None else min(left, runs)
+        return left
 
     def settle(self, now: float) -> float | None:
         """Follow the queue's life at `now` (seconds); return when to look again, if time alone brings a change."""
@@ -104,17 +219,28 @@ class Queue:
         """Whether the Job was accepted into another pool: it must never run in this one."""
         return self.resource is not None and job.pool not in (None, self.resource.spec.pool)
 
-    def set_reach(self, reach: Reach, clusters: Mapping[str, Cluster] | None) -> None:
-        """Take what the selector resolves to, among the clusters of the pool (None: there is no such pool)."""
+    def set_reach(self, reach: Reach, clusters: Mapping[str, Cluster] | None, options: Options) -> None:
+        """Take what its selectors resolve to, among the clusters of the pool (None: there is no such pool)."""
+        self.news |= (reach, options) != (self.reach, self.options)
         self.reach = reach
         self.pool_clusters = clusters
+        self.options = options
         self._reopen()
 
-    def set_resource(self, resource: JobQueue | None, *, floor: int = 0) -> bool:
+    def set_policy(self, policy: SchedulingPolicy | None) -> None:
+        """Take a version of its scheduling policy, None while that does not exist."""
+        if self.shares is None or not self.shares.set_policy(policy.spec.fair_share if policy else None):
+            return
+        if isinstance(self._fairness, FairShare):
+            self._fairness.reweigh()
+        self.news = True
+        self._reopen()
+
+    def set_resource(self, resource: JobQueue | None, *, past: Past | None = None) -> bool:
         """Take a version of the JobQueue, or None when it is gone; return whether Jobs are found to be too many.
 
-        `floor` is used with the first version alone, see `Depth.start`. A change of the execution mode or of the
-        fairness sorts the waiting Jobs anew; nothing else does.
+        `past` comes with the first version alone. A change of the execution mode, of the fairness, or from or to
+        compute environments sorts the waiting Jobs anew; nothing else does.
         """
         before = self.resource
         self.resource = resource
@@ -125,21 +251,31 @@ class Queue:
                 job.generation = 0
             self.depth.start(0, 0, self._by_arrival())
             self.lifecycle = Lifecycle()
-            self.set_reach(_NOWHERE, None)
+            self.shares = None
+            self.overdue.clear()
+            self.set_reach(_NOWHERE, None, NO_OPTIONS)
             return False
         too_many = False
         if before is None:
+            floor = past.depth_floor if past else 0
+            self._past_head = past.head if past else None
             too_many = self.depth.start(resource.spec.depth, floor, self._by_arrival())
         if before is None or resource.metadata.generation != before.metadata.generation:
             self.outdated_in_flight = len(self.in_flight)
+            self.news = True
             self._observe()
         self.lifecycle.desire(resource.spec.state)
         for job in self.depth.set_limit(resource.spec.depth, int(resource.metadata.resource_version)):
             self.enlist(job)
         self._action_limit = resource.spec.action_concurrency
         self._run_limit = resource.spec.run_concurrency
+        if resource.spec.scheduling_policy is None:
+            self.shares = None
+        elif self.shares is None:
+            self._start_shares(past)
         self._reopen()
-        order = (resource.spec.execution_mode, resource.spec.fairness)
+        fairness = resource.spec.fairness if self.shares is None else ""
+        order = (resource.spec.execution_mode, fairness, bool(resource.spec.compute_environments))
         if order != self._order or before is None:
             self._sort(*order)
         return too_many
@@ -152,6 +288,8 @@ class Queue:
         self._refresh(job.run_key)
         if excess is not None:
             self.withdraw(excess)
+        if self.shares is not None and job.state is JobState.ACTIVE:
+            self.shares.backdate(job, self._moment.now)
         self.enlist(job)
         return excess
 
@@ -161,6 +299,7 @@ class Queue:
             jobs = [job for job in self.jobs.values() if not job.canceling and job.doomed is None]
         else:
             jobs = list(self.depth.excess.values())
+            jobs += [self.jobs[uid] for uid in self.overdue if uid in self.jobs]
         return [job for job in jobs if job.doomed is None]
 
     def leave(self, job: Job) -> None:
@@ -169,7 +308,9 @@ class Queue:
         self._count(job, -1)
         self._refresh(job.run_key)
         self.depth.leave(job)
+        self.overdue.pop(job.uid, None)
         del self.jobs[job.uid]
+        self._settle_shares()
 
     def change(self, job: Job, **values: object) -> None:
         """Set what counts or orders by (state, run_key, cluster, …) on a Job of this queue.
@@ -178,7 +319,7 @@ class Queue:
         """
         lane = job.lane
         if lane is not None:
-            lane.remove(job)
+            self._step_out(lane, job)
         run_key = job.run_key
         self._count(job, -1)
         for name, value in values.items():
@@ -199,6 +340,11 @@ class Queue:
         if run is not None:
             run.anchors.add(uid)
             self._refresh(run_key)
+
+    def has_finished(self, job: Job) -> None:
+        """Take note of a Job that was first seen finished: its share has used what it had."""
+        if self.shares is not None:
+            self.shares.backdate(job, job.finished_at)
 
     def unanchor(self, run_key: str, uid: str) -> None:
         """Take note that a finished Job was deleted."""
@@ -240,13 +386,18 @@ class Queue:
             or job.retry_at
             or job.error is not None
             or job.doomed is not None
+            or job.depending
             or self.is_foreign(job)
+            or not (self.shares is None or self.shares.takes(job))
         ):
             return
-        lane = self.lanes.get(job.project)
+        name = self._lane_name(job)
+        lane = self.lanes.get(name)
         if lane is None:
-            lane = self.lanes[job.project] = Lane(job.project, self._key)
+            lane = self.lanes[name] = Lane(name, self._key)
         lane.add(job, self.runs.get(job.run_key))
+        if self.candidates is not None:
+            self.news |= self.candidates.add(lane, job) or self._is_joined(job)
         self._fairness.changed(lane)
 
     def withdraw(self, job: Job) -> None:
@@ -254,20 +405,21 @@ class Queue:
         lane = job.lane
         if lane is None:
             return
-        lane.remove(job)
+        self._step_out(lane, job)
         self._left(lane)
 
-    def assume(self, job: Job, cluster: str) -> None:
-        """Count a Job, which `next` returned, as admitted before the API server has said so."""
+    def assume(self, job: Job, cluster: str, environment: str | None) -> None:
+        """Count a Job that stands in the line as admitted before the API server has said so."""
         assert job.lane is not None
         assert self.resource is not None
         lane = job.lane
         job.assumed = True
+        job.decided_at = self._moment.now
         job.write = job.resource_version
         job.generation = self.resource.metadata.generation
         self.in_flight[job.uid] = job
         self._fairness.served(lane)
-        self.change(job, state=JobState.ACTIVE, cluster=cluster)
+        self.change(job, state=JobState.ACTIVE, cluster=cluster, environment=environment)
 
     def answered(self, job: Job) -> None:
         """Take note that no write for this Job is under way any more."""
@@ -278,19 +430,49 @@ class Queue:
             self.outdated_in_flight -= 1
             self._observe()
 
+    def _lane_name(self, job: Job) -> str:
+        return job.project if self.shares is None else identifier_of(job)
+
+    def _is_joined(self, job: Job) -> bool:
+        run = self.runs.get(job.run_key)
+        return run is not None and run.is_active
+
+    def _step_out(self, lane: Lane, job: Job) -> None:
+        if self.candidates is not None:
+            self.candidates.remove(lane, job)
+        lane.remove(job)
+
     def _left(self, lane: Lane) -> None:
         """Take note that a Job has left a lane."""
         self._fairness.changed(lane)
         if not lane.waiting:
-            del self.lanes[lane.project]
+            del self.lanes[lane.name]
+
+    def _start_shares(self, past: Past | None) -> None:
+        self.shares = Shares(self._moment)
+        self.shares.restore(past.shares if past else ())
+        for job in self._by_arrival():
+            self.shares.count(job, 1)
+            if job.state is JobState.ACTIVE:
+                self.shares.backdate(job, self._moment.now)
+
+    def _settle_shares(self) -> None:
+        if self.shares is not None:
+            for job in self.shares.settle():
+                self.enlist(job)
 
     def _count(self, job: Job, sign: int) -> None:
         """Add a live Job to the counters of its state and its run, or take it off."""
+        if self.shares is not None:
+            self._count_share(self.shares, job, sign)
         run = self.runs.get(job.run_key)
         if job.state is JobState.ACTIVE:
             self.active += sign
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
+            if job.environment is not None:
+                self.active_in[job.environment] = self.active_in.get(job.environment, 0) + sign
+                self._environments.count(job, sign)
             if run is None:
                 run = self.runs[job.run_key] = Run(job.run_key)
             run.active += sign
@@ -303,6 +485,14 @@ class Queue:
                 run = self.runs[job.run_key] = Run(job.run_key)
         run.live += sign
 
+    def _count_share(self, shares: Shares, job: Job, sign: int) -> None:
+        active = shares.active
+        shares.count(job, sign)
+        self.news |= active != shares.active
+        lane = self.lanes.get(identifier_of(job))
+        if lane is not None and lane.waiting and job.state is JobState.ACTIVE:
+            self._fairness.changed(lane)
+
     def _refresh(self, run_key: str) -> None:
         """Start or end a run whose numbers changed, where that is due."""
         run = self.runs.get(run_key)
@@ -312,6 +502,7 @@ class Queue:
         if is_active is not run.is_active:
             run.is_active = is_active
             self.active_runs += 1 if is_active else -1
+            self.news = True
             for lane in list(run.lanes):
                 lane.run_turned(run)
                 self._fairness.changed(lane)
@@ -325,7 +516,7 @@ class Queue:
             and not self.paused
             and self.lifecycle.admits
             and bool(self.reach.open)
-            and self.reach.stall is None
+            and self.stall is None
         )
 
     def _by_arrival(self) -> list[Job]:
@@ -335,14 +526,18 @@ class Queue:
         if self.resource is not None and not self.outdated_in_flight:
             self.observed_generation = self.resource.metadata.generation
 
-    def _sort(self, execution_mode: str, fairness: str) -> None:
-        self._order = (execution_mode, fairness)
+    def _sort(self, execution_mode: str, fairness: str, has_environments: bool) -> None:
+        self._order = (execution_mode, fairness, has_environments)
         self._key = EXECUTION_MODES[execution_mode]
-        self._fairness = FAIRNESS[fairness](self.name)
+        if self.shares is not None:
+            self._fairness = FairShare(self.shares, self._moment)
+        else:
+            self._fairness = FAIRNESS[fairness](self.name)
+        self.candidates = Candidates(self._key) if has_environments else None
         for run in self.runs.values():
             run.lanes.clear()
         self.lanes.clear()
         for job in self.jobs.values():
-            job.lane = job.entry = None
+            job.lane = job.entry = job.candidate = None
         for job in self._by_arrival():
             self.enlist(job)

@@ -6,6 +6,7 @@ unchanged world causes no write, and a status that somebody mangled is put right
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.api.clusterpool import ClusterPoolStatus, PoolClusterStatus
@@ -13,9 +14,12 @@ from headgate.api.jobqueue_status import (
     Accounting,
     DepthUsage,
     DispatchStatus,
+    HeadStatus,
     JobCounts,
     JobQueueStatus,
     QueueCluster,
+    QueueEnvironmentStatus,
+    ShareStatus,
     Usage,
 )
 from headgate.api.meta import Condition, set_condition
@@ -24,13 +28,17 @@ from headgate.api.names import CONDITION_DISPATCHING as DISPATCHING
 from headgate.api.names import CONDITION_READY as READY
 from headgate.api.names import CONDITION_RECONCILING as RECONCILING
 from headgate.api.names import CONDITION_STALLED as STALLED
-from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION
+from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION, SHARES_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.engine.pool import Pool
     from headgate.engine.queue import Queue
+
+_LEAST_USAGE: Final = 0.000001
+"""A share that has used less than this, and has nothing live, is not worth remembering."""
+_MESSAGE_MAX: Final = 1024
 
 ON_THE_WAY: Final = frozenset({"Draining", "Sealing", "Terminating"})
 
@@ -72,13 +80,19 @@ def queue_status(queue: Queue, observed_version: int, now: str) -> JobQueueStatu
             QueueCluster(name=name, state=clusters[name].shown_state, active=queue.active_on.get(name, 0))
             for name in queue.reach.names
         ],
+        compute_environments=[
+            QueueEnvironmentStatus(name=one.name, order=one.order, active=queue.active_in.get(one.name, 0))
+            for one in sorted(spec.compute_environments, key=lambda one: one.order)
+        ],
+        shares=_shares(queue),
+        head=_head(queue),
         dispatch=_dispatch(queue, before, now),
         created_by=metadata.annotations.get(CREATED_BY_ANNOTATION),
         drained_at=(before.drained_at or now) if queue.lifecycle.state == "Drained" else None,
         last_admitted_at=queue.last_admitted_at,
         accounting=before.accounting,
         observed_generation=queue.observed_generation,
-        conditions=_conditions(before.conditions, _aspects(queue), queue.observed_generation, now),
+        conditions=conditions_of(before.conditions, _aspects(queue), queue.observed_generation, now),
     )
     floor = queue.depth.floor
     accounting = before.accounting
@@ -121,8 +135,51 @@ def pool_status(pool: Pool, now: str) -> ClusterPoolStatus:
         clusters=clusters,
         queues=len(pool.queues),
         observed_generation=generation,
-        conditions=_conditions(before.conditions, _pool_aspects(pool), generation, now),
+        conditions=conditions_of(before.conditions, _pool_aspects(pool), generation, now),
     )
+
+
+def _head(queue: Queue) -> HeadStatus | None:
+    head = queue.head
+    if head is None:
+        return None
+    return HeadStatus(
+        namespace=head.job.namespace,
+        name=head.job.name,
+        uid=head.job.uid,
+        reason=head.reason,
+        message=_shortened(head.message),
+        since=timestamp(head.since),
+    )
+
+
+def _shares(queue: Queue) -> list[ShareStatus]:
+    """Return what is known of each share as of the last change of its own: time alone changes no status."""
+    if queue.shares is None:
+        return []
+    known = [
+        share for share in queue.shares.by_identifier.values() if share.live or share.average >= _LEAST_USAGE
+    ]
+    known.sort(key=lambda share: (not share.live, -share.average, share.identifier))
+    return [
+        ShareStatus(
+            identifier=share.identifier,
+            waiting=share.waiting,
+            active=share.active,
+            usage=f"{share.average:.6f}",
+            usage_at=timestamp(share.at),
+        )
+        for share in sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
+    ]
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 3]}..."
+
+
+def timestamp(now: float) -> str:
+    """Return seconds since the epoch as an RFC 3339 time of whole seconds."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _dispatch(queue: Queue, before: JobQueueStatus, now: str) -> DispatchStatus:
@@ -141,7 +198,7 @@ def _dispatch(queue: Queue, before: JobQueueStatus, now: str) -> DispatchStatus:
 
 def _aspects(queue: Queue) -> list[Aspect]:
     assert queue.resource is not None
-    name, state, stall = queue.name, queue.lifecycle.state, queue.reach.stall
+    name, state, stall = queue.name, queue.lifecycle.state, queue.stall
     broken = queue.broken
     problem = ("InvalidSpec", broken) if broken else stall
     on_the_way = state in ON_THE_WAY
@@ -166,7 +223,7 @@ def _aspects(queue: Queue) -> list[Aspect]:
 
 def _dispatching(queue: Queue, state: str) -> Aspect:
     assert queue.resource is not None
-    spec, stall = queue.resource.spec, queue.reach.stall
+    spec, stall = queue.resource.spec, queue.stall
     if not queue.lifecycle.admits:
         return Aspect(DISPATCHING, False, state, f"the queue is {state}: no Job is admitted")
     if queue.paused:
@@ -195,9 +252,13 @@ def _pool_aspects(pool: Pool) -> list[Aspect]:
         problem = ("NoHealthyCluster", "no cluster of the pool is enabled and healthy")
     else:
         problem = None
-    message = f"{takers} of {len(clusters)} clusters take Jobs"
+    return health_aspects(problem, "Available", f"{takers} of {len(clusters)} clusters take Jobs")
+
+
+def health_aspects(problem: tuple[str, str] | None, reason: str, message: str) -> list[Aspect]:
+    """Return Ready, Reconciling and Stalled of an object that has a problem, or that is as it should be."""
     return [
-        Aspect(READY, False, *problem) if problem else Aspect(READY, True, "Available", message),
+        Aspect(READY, False, *problem) if problem else Aspect(READY, True, reason, message),
         Aspect(RECONCILING, False, "Settled", message),
         Aspect(STALLED, True, *problem)
         if problem
@@ -205,9 +266,10 @@ def _pool_aspects(pool: Pool) -> list[Aspect]:
     ]
 
 
-def _conditions(
+def conditions_of(
     before: Iterable[Condition], aspects: Iterable[Aspect], generation: int, now: str
 ) -> list[Condition]:
+    """Return the conditions of an object with these aspects put in; `now` is an RFC 3339 time."""
     conditions = list(before)
     for aspect in aspects:
         new = Condition(

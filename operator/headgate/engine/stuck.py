@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from headgate.api.names import QUEUE_LABEL
+from headgate.api.names import DEPENDS_ON_ANNOTATION, QUEUE_LABEL
 from headgate.engine.decisions import Notice
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ class StuckJobs:
                 f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
             )
         return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
+
+    def dependencies_missing(self, job: Job, names: list[str]) -> None:
+        """Tell that Jobs which a Job depends on have not come."""
+        self.tell(
+            job,
+            "DependencyNotFound",
+            f'{DEPENDS_ON_ANNOTATION}: {", ".join(names)} not found among the Jobs of namespace "{job.namespace}" that '
+            "name a queue: create them and the Job goes on by itself, or remove the names",
+        )
 
     def queue_missing(self, job: Job) -> None:
         """Tell that the queue a Job names has not come."""

@@ -1,0 +1,232 @@
+"""Compute environments: which of them a queue may use, in what order, and what stands in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from headgate.engine.placement import Stall, resolve
+from headgate.engine.room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.api.jobqueue import JobQueueSpec
+    from headgate.engine.job import Job
+    from headgate.engine.placement import Cluster, Reach
+
+ON_MACHINES: Final = frozenset({"OnDemand", "Spot"})
+"""The types that run on machines; the others are serverless. A queue uses one class of them."""
+
+
+class ScaleReading(NamedTuple):
+    """What a /scale subresource says."""
+
+    replicas: int
+    """How many are wanted (spec.replicas)."""
+    ready: int
+    """How many there are (status.replicas)."""
+
+
+class Environment:
+    """One compute environment, with or without its ComputeEnvironment object: Jobs and queues may come first."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.resource: ComputeEnvironment | None = None
+        self.broken: str | None = None
+        """Why the newest version of the object could not be read: the last good one stays in force."""
+        self.reach: Reach | None = None
+        """The clusters it is in, None while no object exists."""
+        self.rooms: dict[str, Room] = {}
+        """By cluster. A room outlives what made it as long as Jobs run there."""
+        self.reading: ScaleReading | None = None
+        self.unreadable: str | None = None
+        """Why its scale cannot be read at present."""
+        self.wanted: int | None = None
+        """The replicas last wanted."""
+        self.idle_since: float | None = None
+        """Since when none of the queues that use it has a live Job, in seconds since the epoch."""
+
+    @property
+    def problem(self) -> Stall | None:
+        """Why it is invalid, or None."""
+        if self.broken:
+            return Stall("InvalidSpec", self.broken)
+        stall = self.reach.stall if self.reach else None
+        return None if stall is None or stall.reason == "NoHealthyCluster" else stall
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether Jobs may be sent there, if there is room."""
+        return self.resource is not None and self.resource.spec.state == "Enabled" and self.problem is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is known of it but its name."""
+        return self.resource is None and not any(room.active or room.waiters for room in self.rooms.values())
+
+    def room(self, cluster: str) -> Room:
+        """Return the room it has in a cluster."""
+        room = self.rooms.get(cluster)
+        if room is None:
+            room = self.rooms[cluster] = Room(self.name, cluster)
+            self._limit(room)
+        return room
+
+    def set_resource(
+        self, resource: ComputeEnvironment | None, clusters: Mapping[str, Cluster] | None
+    ) -> list[Room]:
+        """Take a version of the object, or None when it is gone; return the rooms that changed."""
+        self.resource = resource
+        self.broken = None
+        self.resolve(clusters)
+        return self._limit_all()
+
+    def resolve(self, clusters: Mapping[str, Cluster] | None) -> None:
+        """Find out in which clusters of its pool it is; None if there is no such pool."""
+        resource = self.resource
+        self.reach = resolve(resource.spec.clusters, resource.spec.pool, clusters) if resource else None
+
+    def scaled(self, reading: ScaleReading | None, message: str | None) -> list[Room]:
+        """Take what its scale says, None with the reason if that cannot be read; return the rooms that changed."""
+        self.unreadable = message
+        if reading is not None:
+            self.reading = reading
+        return self._limit_all()
+
+    def _limit_all(self) -> list[Room]:
+        return [room for room in self.rooms.values() if self._limit(room)]
+
+    def _limit(self, room: Room) -> bool:
+        if self.resource is None:
+            return room.set_limits({}, {})
+        spec = self.resource.spec
+        capacity = dict(spec.capacity_amounts)
+        if spec.scaling is None:
+            return room.set_limits(capacity, capacity)
+        limit = dict(capacity)
+        ready = min(self.reading.ready, spec.scaling.max) if self.reading else 0
+        for name, amount in spec.shape_amounts:
+            bound = capacity.get(name)
+            most, now = amount * spec.scaling.max, amount * ready
+            capacity[name] = most if bound is None else min(bound, most)
+            limit[name] = now if bound is None else min(bound, now)
+        return room.set_limits(capacity, limit)
+
+
+class Environments:
+    """All environments, by name, and the rooms in which somebody who waits may find what was not there before."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Environment] = {}
+        self.dirty: dict[str, None] = {}
+        """Environments whose status may have changed; who writes statuses empties it."""
+        self._freed: dict[Room, None] = {}
+
+    def known(self, name: str) -> Environment:
+        """Return an environment; one that was never heard of is taken note of."""
+        environment = self.by_name.get(name)
+        if environment is None:
+            environment = self.by_name[name] = Environment(name)
+        return environment
+
+    def count(self, job: Job, sign: int) -> None:
+        """Count an active Job in where it was admitted to, or out."""
+        assert job.environment is not None
+        room = self.known(job.environment).room(job.cluster or "")
+        if sign > 0:
+            room.add(job)
+        else:
+            room.remove(job)
+        self.dirty[job.environment] = None
+        if room.waiters:
+            # One that comes in may let others pass too: it moves the reservation they must not delay.
+            self._freed[room] = None
+
+    def freed(self, rooms: Iterable[Room]) -> None:
+        """Take note that rooms have changed."""
+        self._freed.update(dict.fromkeys(room for room in rooms if room.waiters))
+
+    def take_freed(self) -> list[Room]:
+        """Return the rooms at which somebody waits and that have changed since this was last asked."""
+        freed, self._freed = list(self._freed), {}
+        return freed
+
+    def forget(self, name: str) -> None:
+        """Let go of an environment of which nothing is left but the name."""
+        if name in self.by_name and self.by_name[name].idle:
+            del self.by_name[name]
+
+
+class Options(NamedTuple):
+    """What a queue's `spec.computeEnvironments` come to."""
+
+    rooms: tuple[Room, ...]
+    """The rooms its Jobs may use, in the order in which they are tried."""
+    stall: Stall | None
+
+
+def options(spec: JobQueueSpec, reach: Reach, environments: Mapping[str, Environment]) -> Options:
+    """Resolve the environments of a queue that reaches these clusters."""
+    named = sorted(spec.compute_environments, key=lambda one: one.order)
+    found: list[Environment] = []
+    for one in named:
+        environment = environments.get(one.name)
+        stall = _unusable(one.name, environment, spec.pool)
+        if stall is not None:
+            return Options((), stall)
+        assert environment is not None
+        found.append(environment)
+    stall = _mixed(found)
+    if stall is not None:
+        return Options((), stall)
+    enabled = [environment for environment in found if environment.takes_jobs]
+    if not enabled:
+        names = ", ".join(environment.name for environment in found)
+        message = f"spec.computeEnvironments: {names} disabled; set spec.state of one of them to Enabled"
+        return Options((), Stall("NoEnabledEnvironment", message))
+    rooms = tuple(
+        environment.room(cluster)
+        for environment in enabled
+        for cluster in (environment.reach.open if environment.reach else ())
+        if cluster in reach.open
+    )
+    if not rooms:
+        names = ", ".join(environment.name for environment in enabled)
+        message = f"no cluster that the queue may reach and that {names} is in is enabled and healthy"
+        return Options((), Stall("NoHealthyCluster", message))
+    return Options(rooms, None)
+
+
+def _unusable(name: str, environment: Environment | None, pool: str) -> Stall | None:
+    if environment is None or environment.resource is None:
+        message = f'ComputeEnvironment "{name}" does not exist: create it, and the queue goes on by itself'
+        return Stall("ComputeEnvironmentNotFound", message)
+    if environment.resource.spec.pool != pool:
+        message = (
+            f'ComputeEnvironment "{name}" is in pool "{environment.resource.spec.pool}", the queue in "{pool}": '
+            "a queue uses environments of its own pool"
+        )
+        return Stall("ComputeEnvironmentInOtherPool", message)
+    if environment.problem is not None:
+        message = f'ComputeEnvironment "{name}" is Invalid: {environment.problem.message}'
+        return Stall("ComputeEnvironmentInvalid", message)
+    return None
+
+
+def _mixed(environments: list[Environment]) -> Stall | None:
+    specs = {one.name: one.resource.spec for one in environments if one.resource is not None}
+    if len({spec.type in ON_MACHINES for spec in specs.values()}) > 1:
+        types = ", ".join(f"{name} is {spec.type}" for name, spec in specs.items())
+        message = f"spec.computeEnvironments: {types}; OnDemand and Spot go together, Serverless and ServerlessSpot do"
+        return Stall("MixedComputeTypes", message)
+    shapes = {name: spec.instance_shape.architecture for name, spec in specs.items()}
+    if len({architecture for architecture in shapes.values() if architecture}) > 1:
+        each = ", ".join(f"{name} is {architecture}" for name, architecture in shapes.items() if architecture)
+        message = f"spec.computeEnvironments: {each}; all of a queue must have one architecture"
+        return Stall("MixedArchitectures", message)
+    return None
+
+
+NO_OPTIONS: Final = Options((), None)

@@ -1,0 +1,251 @@
+"""Room: what one environment offers in one cluster, what of it is used, and who waits for it.
+
+Room goes in the order of the pool: a Job at the head of its queue that does not fit claims the rooms it waits for,
+and whoever stands behind it takes nothing there that the claim does not let go.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from headgate.engine.job import end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headgate.api.quantity import Amounts
+    from headgate.engine.job import Job
+    from headgate.engine.queue import Queue
+
+Rank = tuple[int, int]
+"""Place of a queue in its pool: negated priority, then turn. Lower goes first."""
+
+
+class Kept(NamedTuple):
+    """The part of a capacity that a queue must leave free, as a fraction."""
+
+    numerator: int
+    denominator: int
+
+    def of(self, capacity: int) -> int:
+        """Return what is kept of a capacity, rounded down."""
+        return capacity * self.numerator // self.denominator
+
+
+NOTHING_KEPT: Final = Kept(0, 1)
+
+
+class Room:
+    """One environment in one cluster."""
+
+    __slots__ = (
+        "_ends",
+        "active",
+        "capacity",
+        "cluster",
+        "environment",
+        "limit",
+        "used",
+        "version",
+        "waiters",
+    )
+
+    def __init__(self, environment: str, cluster: str) -> None:
+        self.environment = environment
+        self.cluster = cluster
+        self.capacity: Mapping[str, int] = {}
+        """The most that Jobs may ever request together; a resource that is not named has no bound."""
+        self.limit: Mapping[str, int] = {}
+        """The most that they may request now: less than the capacity while the environment is not scaled up."""
+        self.used: dict[str, int] = {}
+        self.active = 0
+        self.waiters: list[tuple[Rank, Head]] = []
+        """Blocked queues that could use the room, in the order of the pool."""
+        self.version = 0
+        """Rises with every change of the limit or of what is used."""
+        self._ends: list[tuple[float, str, Amounts]] = []
+
+    def add(self, job: Job) -> None:
+        """Count an active Job in."""
+        self._count(job, 1)
+        job.ends_at = end_of(job)
+        if job.ends_at < inf:
+            insort(self._ends, (job.ends_at, job.uid, job.request.total))
+
+    def remove(self, job: Job) -> None:
+        """Count a Job out that was counted in, with the same request."""
+        self._count(job, -1)
+        if job.ends_at < inf:
+            del self._ends[bisect_left(self._ends, (job.ends_at, job.uid))]
+
+    def set_limits(self, capacity: Mapping[str, int], limit: Mapping[str, int]) -> bool:
+        """Set what there is; return whether that changes anything."""
+        if (self.capacity, self.limit) == (capacity, limit):
+            return False
+        self.capacity, self.limit = capacity, limit
+        self.version += 1
+        return True
+
+    def could_hold(self, amounts: Amounts, kept: Kept = NOTHING_KEPT) -> bool:
+        """Whether it could hold so much if it were empty."""
+        capacity = self.capacity
+        return all(
+            name not in capacity or amount <= capacity[name] - kept.of(capacity[name])
+            for name, amount in amounts
+        )
+
+    def lacks(self, amounts: Amounts, kept: Kept = NOTHING_KEPT) -> str | None:
+        """Return the first resource of which too little is free now, or None if all of it fits."""
+        limit, used = self.limit, self.used
+        for name, amount in amounts:
+            bound = limit.get(name)
+            if bound is not None and used.get(name, 0) + amount > bound - kept.of(bound):
+                return name
+        return None
+
+    def free(self, name: str) -> int | None:
+        """Return how much of a resource is free now, None where it has no bound; never below 0."""
+        bound = self.limit.get(name)
+        return None if bound is None else max(bound - self.used.get(name, 0), 0)
+
+    def ends(self) -> Iterator[tuple[float, Amounts]]:
+        """Yield when active Jobs end at the latest and what they give back, the earliest first."""
+        return ((end, amounts) for end, _, amounts in self._ends)
+
+    def bars(self, rank: Rank, job: Job, now: float) -> Head | None:
+        """Return the claim ahead of, or at, a place in the pool that keeps a Job out of here, or None."""
+        for place, head in self.waiters:
+            if place > rank:
+                break
+            if head.job is not job and not head.lets(self, job, now):
+                return head
+        return None
+
+    def _count(self, job: Job, sign: int) -> None:
+        used = self.used
+        for name, amount in job.request.total:
+            left = used.get(name, 0) + sign * amount
+            if left:
+                used[name] = left
+            else:
+                del used[name]
+        self.active += sign
+        self.version += 1
+
+
+class Reservation(NamedTuple):
+    """Where and when the Job at the head fits at the latest, if every active Job ends by its deadline."""
+
+    room: Room
+    at: float
+    """Seconds since the epoch; infinite where a Job without a deadline is in the way."""
+    spare: Mapping[str, int]
+    """What is left there at that time, beside the head: Jobs without an end may use it."""
+
+
+@dataclass(slots=True, eq=False)
+class Head:
+    """The Job at the head of a queue that does not fit now, and the rooms it claims."""
+
+    queue: Queue
+    job: Job
+    rank: Rank
+    reason: str
+    message: str
+    since: float
+    """When it became the head that waits for this reason, in seconds since the epoch."""
+    rooms: tuple[Room, ...] = ()
+    """The rooms it claims: those that could hold it, in the order in which it would take them."""
+    kept: Kept = NOTHING_KEPT
+    backfills: bool = False
+    watched: tuple[Room, ...] = ()
+    """All rooms of its queue: when one of them gets free, the queue is looked at again."""
+    request: object = None
+    constraints: object = None
+    reserved: Room | None = None
+    """The room of its reservation, when it was last looked at."""
+    _reservation: Reservation | None = None
+    _versions: tuple[int, ...] = ()
+
+    def is_for(self, job: Job) -> bool:
+        """Whether it is about this Job, as it is now."""
+        return self.job is job and self.request is job.request and self.constraints is job.constraints
+
+    def same_claim(self, rooms: tuple[Room, ...], queue: Queue) -> bool:
+        """Whether it would be the same if it were made anew, with these rooms to claim."""
+        return (
+            self.rooms == rooms
+            and self.rank == queue.rank
+            and self.kept == queue.kept
+            and self.backfills == queue.backfills
+            and self.watched == queue.options.rooms
+        )
+
+    def stand(self) -> None:
+        """Wait for room, in the order of the pool."""
+        for room in self.watched:
+            insort(room.waiters, (self.rank, self), key=_rank)
+
+    def step_out(self) -> None:
+        """Wait no more."""
+        for room in self.watched:
+            del room.waiters[bisect_left(room.waiters, self.rank, key=_rank)]
+
+    def lets(self, room: Room, job: Job, now: float) -> bool:
+        """Whether a Job behind this one may enter a room: the claim lets it, as EASY backfill does.
+
+        It may if it ends before this one can start, or if it uses only what is left over then.
+        D. Lifka, "The ANL/IBM SP Scheduling System", 1995.
+        """
+        if room not in self.rooms:
+            return True
+        if not self.backfills:
+            return False
+        reservation = self.reservation()
+        if room is not reservation.room:
+            return True
+        if job.deadline is not None and now + job.deadline <= reservation.at:
+            return True
+        spare = reservation.spare
+        return all(amount <= spare[name] for name, amount in job.request.total if name in spare)
+
+    def reservation(self) -> Reservation:
+        """Return the room in which it fits first; among equals the first in its order."""
+        versions = tuple(room.version for room in self.rooms)
+        if self._reservation is None or versions != self._versions:
+            self._versions = versions
+            self._reservation = min(map(self._reserve, self.rooms), key=lambda found: found.at)
+        return self._reservation
+
+    def _reserve(self, room: Room) -> Reservation:
+        spare = {
+            name: bound - self.kept.of(bound) - room.used.get(name, 0) for name, bound in room.limit.items()
+        }
+        demand = self.job.request.total
+        at = -inf
+        fits = _fits(demand, spare)
+        for end, amounts in room.ends():
+            if fits and end > at:
+                break
+            for name, amount in amounts:
+                if name in spare:
+                    spare[name] += amount
+            at = end
+            fits = fits or _fits(demand, spare)
+        if not fits:
+            at = inf
+        for name, amount in demand:
+            if name in spare:
+                spare[name] -= amount
+        return Reservation(room, at, spare)
+
+
+def _fits(amounts: Amounts, free: Mapping[str, int]) -> bool:
+    return all(amount <= free[name] for name, amount in amounts if name in free)
+
+
+def _rank(waiter: tuple[Rank, Head]) -> Rank:
+    return waiter[0]

@@ -1,0 +1,106 @@
+"""How many instances an environment needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from headgate.api.quantity import Amounts
+    from headgate.engine.environments import Environment
+    from headgate.engine.placing import Placing
+    from headgate.engine.queue import Queue
+    from headgate.engine.room import Room
+
+MOST_CLASSES: Final = 1000
+"""Classes of waiting Jobs that are looked at in one queue: more than enough to fill any environment."""
+
+
+class Demand:
+    """What the waiting Jobs of a pool's queues would use, room by room."""
+
+    def __init__(self) -> None:
+        self._planned: dict[Room, dict[str, int]] = {}
+
+    def plan(self, queue: Queue, placing: Placing) -> None:
+        """Put as many of a queue's waiting Jobs into its rooms as its limits let go and the rooms could ever hold."""
+        left = queue.room_left()
+        for kind in islice(queue.classes(), MOST_CLASSES):
+            first = kind.jobs.first()
+            if left == 0 or first is None:
+                return
+            count = len(kind.jobs) if left is None else min(len(kind.jobs), left)
+            if left is not None:
+                left -= count
+            for room in placing.fit(queue, first.job).rooms:
+                count -= self._fill(room, kind.request.total, count)
+                if not count:
+                    break
+
+    def of(self, environment: Environment) -> dict[str, int]:
+        """Return what is used, and planned, in all rooms of an environment, by resource, in billionths."""
+        total: dict[str, int] = defaultdict(int)
+        for room in environment.rooms.values():
+            for name, amount in (self._planned.get(room) or room.used).items():
+                total[name] += amount
+        return total
+
+    def _fill(self, room: Room, amounts: Amounts, count: int) -> int:
+        """Plan up to `count` Jobs of this request into a room; return how many it holds."""
+        planned = self._planned.setdefault(room, dict(room.used))
+        for name, amount in amounts:
+            bound = room.capacity.get(name)
+            if bound is not None:
+                count = min(count, max(bound - planned.get(name, 0), 0) // amount)
+        for name, amount in amounts:
+            planned[name] = planned.get(name, 0) + amount * count
+        return count
+
+
+def needed(shape: Amounts, demand: Mapping[str, int]) -> int:
+    """Return how many instances of a shape hold a demand together, resource by resource."""
+    return max((-(-demand.get(name, 0) // size) for name, size in shape), default=0)
+
+
+def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, now: float) -> int:
+    """Return how many instances an environment should have at `now` (seconds), within its bounds.
+
+    It grows with what waits; it shrinks only when none of the queues that use it has had a live Job for long enough,
+    and never below what is admitted.
+    """
+    assert environment.resource is not None
+    spec = environment.resource.spec
+    scaling = spec.scaling
+    assert scaling is not None
+    used: dict[str, int] = defaultdict(int)
+    for room in environment.rooms.values():
+        for name, amount in room.used.items():
+            used[name] += amount
+    least = max(scaling.min, needed(spec.shape_amounts, used))
+    most = max(scaling.max, least)
+    users = list(queues)
+    if any(queue.live for queue in users) or any(room.active for room in environment.rooms.values()):
+        environment.idle_since = None
+    elif environment.idle_since is None:
+        environment.idle_since = now
+    waits = idle_timeout(environment, users)
+    if environment.idle_since is not None and waits is not None and now >= environment.idle_since + waits:
+        return least
+    current = environment.reading.replicas if environment.reading else 0
+    return min(max(least, current, needed(spec.shape_amounts, demand.of(environment))), most)
+
+
+def idle_timeout(environment: Environment, queues: list[Queue]) -> int | None:
+    """Return after how many seconds without live Jobs an environment shrinks, None for never.
+
+    The environment's own time counts, or that of the only queue that uses it, if that is shorter.
+    """
+    assert environment.resource is not None
+    assert environment.resource.spec.scaling is not None
+    times = [environment.resource.spec.scaling.idle_timeout_seconds]
+    if len(queues) == 1 and queues[0].resource is not None:
+        times.append(queues[0].resource.spec.idle_timeout_seconds)
+    return min((time for time in times if time > 0), default=None)
