@@ -95,16 +95,25 @@ class Environment:
             self.reading = reading
         return self._limit_all()
 
+    @property
+    def capacity(self) -> Mapping[str, int]:
+        """The most that Jobs may ever request together in one cluster."""
+        return self._bounds()[0]
+
     def _limit_all(self) -> list[Room]:
         return [room for room in self.rooms.values() if self._limit(room)]
 
     def _limit(self, room: Room) -> bool:
+        return room.set_limits(*self._bounds())
+
+    def _bounds(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """Return what Jobs may ever request together in one cluster, and what they may now."""
         if self.resource is None:
-            return room.set_limits({}, {})
+            return {}, {}
         spec = self.resource.spec
         capacity = dict(spec.capacity_amounts)
         if spec.scaling is None:
-            return room.set_limits(capacity, capacity)
+            return capacity, capacity
         limit = dict(capacity)
         ready = min(self.reading.ready, spec.scaling.max) if self.reading else 0
         for name, amount in spec.shape_amounts:
@@ -112,7 +121,7 @@ class Environment:
             most, now = amount * spec.scaling.max, amount * ready
             capacity[name] = most if bound is None else min(bound, most)
             limit[name] = now if bound is None else min(bound, now)
-        return room.set_limits(capacity, limit)
+        return capacity, limit
 
 
 class Environments:
@@ -162,8 +171,10 @@ class Environments:
 class Options(NamedTuple):
     """What a queue's `spec.computeEnvironments` come to."""
 
+    environments: tuple[Environment, ...]
+    """Those that are enabled, in order."""
     rooms: tuple[Room, ...]
-    """The rooms its Jobs may use, in the order in which they are tried."""
+    """The rooms its Jobs may use, in the order in which they are tried: none where no cluster is healthy."""
     stall: Stall | None
 
 
@@ -175,17 +186,17 @@ def options(spec: JobQueueSpec, reach: Reach, environments: Mapping[str, Environ
         environment = environments.get(one.name)
         stall = _unusable(one.name, environment, spec.pool)
         if stall is not None:
-            return Options((), stall)
+            return Options((), (), stall)
         assert environment is not None
         found.append(environment)
     stall = _mixed(found)
     if stall is not None:
-        return Options((), stall)
+        return Options((), (), stall)
     enabled = [environment for environment in found if environment.takes_jobs]
     if not enabled:
         names = ", ".join(environment.name for environment in found)
         message = f"spec.computeEnvironments: {names} disabled; set spec.state of one of them to Enabled"
-        return Options((), Stall("NoEnabledEnvironment", message))
+        return Options((), (), Stall("NoEnabledEnvironment", message))
     rooms = tuple(
         environment.room(cluster)
         for environment in enabled
@@ -195,8 +206,8 @@ def options(spec: JobQueueSpec, reach: Reach, environments: Mapping[str, Environ
     if not rooms:
         names = ", ".join(environment.name for environment in enabled)
         message = f"no cluster that the queue may reach and that {names} is in is enabled and healthy"
-        return Options((), Stall("NoHealthyCluster", message))
-    return Options(rooms, None)
+        return Options((), (), Stall("NoHealthyCluster", message))
+    return Options(tuple(enabled), rooms, None)
 
 
 def _unusable(name: str, environment: Environment | None, pool: str) -> Stall | None:
@@ -229,4 +240,4 @@ def _mixed(environments: list[Environment]) -> Stall | None:
     return None
 
 
-NO_OPTIONS: Final = Options((), None)
+NO_OPTIONS: Final = Options((), (), None)

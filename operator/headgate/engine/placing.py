@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from headgate.api.quantity import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from headgate.engine.environments import Environment
     from headgate.engine.job import Job
@@ -35,51 +35,50 @@ class Fit(NamedTuple):
 class Placing:
     """Finds rooms for the Jobs of one pool's queues."""
 
-    def __init__(
-        self,
-        environments: Mapping[str, Environment],
-        predecessor: Callable[[str, str], str | None],
-    ) -> None:
-        self._environments = environments
+    def __init__(self, predecessor: Callable[[str, str], str | None]) -> None:
         self._predecessor = predecessor
         """Environment in which a Job (namespace, name) runs or ran."""
 
     def fit(self, queue: Queue, job: Job) -> Fit:
         """Return the rooms that match a Job and could hold it."""
-        reasons: dict[str, str] = {}
-        too_large: dict[str, str] = {}
+        reasons: list[str] = []
+        too_large: list[str] = []
         rooms: list[Room] = []
+        closed: list[str] = []
         kept = queue.kept
-        for room in queue.options.rooms:
-            name = room.environment
-            if name in reasons:
-                continue
-            why = self._contradiction(name, job)
+        for environment in queue.options.environments:
+            assert environment.resource is not None
+            why = job.constraints.contradicts(environment.resource.spec.selector)
             if why is not None:
-                reasons[name] = why
+                reasons.append(f"{environment.name}: {why}")
                 continue
-            why = self._excess(room, job, kept)
+            why = _excess(environment, job, kept)
             if why is not None:
-                too_large[name] = why
-            else:
-                rooms.append(room)
-        if rooms:
-            return Fit(self._by_affinity(queue, job, rooms), NO_ROOM, "")
+                too_large.append(why)
+                continue
+            open_rooms = [room for room in queue.options.rooms if room.environment == environment.name]
+            rooms.extend(open_rooms)
+            if not open_rooms:
+                closed.append(f"{environment.name}: no cluster that the queue may reach is healthy")
+        if rooms or closed:
+            return Fit(self._by_affinity(queue, job, rooms), NO_ROOM, "; ".join(closed))
         if too_large:
-            return Fit((), TOO_LARGE, "; ".join(too_large.values()))
-        return Fit((), NO_MATCH, "; ".join(reasons.values()))
+            return Fit((), TOO_LARGE, "; ".join(too_large))
+        return Fit((), NO_MATCH, "; ".join(reasons))
 
     def find(self, queue: Queue, job: Job, fit: Fit, rank: Rank, now: float) -> Room | None:
         """Return the first room that a Job fits into now and that nobody ahead keeps it from, or None."""
         kept = queue.kept
         for room in fit.rooms:
-            if room.lacks(job.request.total, kept) is None and room.bars(rank, job, now) is None:
+            if room.lacks(job.request.total, queue.name, kept) is None and room.bars(rank, job, now) is None:
                 return room
         return None
 
     def pass_by(self, queue: Queue, head: Job, rank: Rank, now: float) -> tuple[Job, Room] | None:
         """Return a Job behind the head that may go before it, and where to, or None."""
         for job in queue.behind(head, BACKFILL_LIMIT):
+            if not queue.lets_pass(job, head):
+                continue
             room = self.find(queue, job, self.fit(queue, job), rank, now)
             if room is not None:
                 return job, room
@@ -93,11 +92,10 @@ class Placing:
         parts = []
         for room in fit.rooms:
             where = f"{room.environment} on {room.cluster}"
-            lacking = room.lacks(job.request.total, kept)
+            lacking = room.lacks(job.request.total, queue.name, kept)
             if lacking is not None:
                 asked = dict(job.request.total)[lacking]
-                bound = room.limit[lacking]
-                free = max(bound - kept.of(bound) - room.used.get(lacking, 0), 0)
+                free = room.free_for(lacking, queue.name, kept)
                 parts.append(
                     f"{where} has {format_quantity(lacking, free)} {lacking} free, "
                     f"the Job asks for {format_quantity(lacking, asked)}"
@@ -109,37 +107,6 @@ class Placing:
                 parts.append(f"{where} is kept for Job {other}, which is ahead")
         return "; ".join(parts)
 
-    def _contradiction(self, name: str, job: Job) -> str | None:
-        resource = self._environments[name].resource
-        assert resource is not None
-        why = job.constraints.contradicts(resource.spec.selector)
-        return f"{name}: {why}" if why else None
-
-    def _excess(self, room: Room, job: Job, kept: Kept) -> str | None:
-        """Say what the Job asks for beyond what the room could ever give it."""
-        resource = self._environments[room.environment].resource
-        assert resource is not None
-        shape = dict(resource.spec.shape_amounts)
-        for name, amount in job.request.pod:
-            if name in shape and amount > shape[name]:
-                return (
-                    f"a Pod asks for {format_quantity(name, amount)} {name}, "
-                    f"a machine of {room.environment} has {format_quantity(name, shape[name])}"
-                )
-        for name, amount in job.request.total:
-            bound = room.capacity.get(name)
-            if bound is not None and amount > bound:
-                return (
-                    f"the Job asks for {format_quantity(name, amount)} {name}, "
-                    f"{room.environment} has {format_quantity(name, bound)} at most"
-                )
-            if bound is not None and amount > bound - kept.of(bound):
-                return (
-                    f"the Job asks for {format_quantity(name, amount)} {name}, {room.environment} has "
-                    f"{format_quantity(name, bound - kept.of(bound))} beside what is reserved for other shares"
-                )
-        return None
-
     def _by_affinity(self, queue: Queue, job: Job, rooms: list[Room]) -> tuple[Room, ...]:
         """Put the environment in which its predecessor ran first, or last, as the queue wants it."""
         if job.retry_of is not None and queue.resource is not None:
@@ -147,3 +114,25 @@ class Placing:
             warm = queue.resource.spec.retry_affinity == "PreferWarmest"
             rooms = sorted(rooms, key=lambda room: (room.environment == before) is not warm)
         return tuple(rooms)
+
+
+def _excess(environment: Environment, job: Job, kept: Kept) -> str | None:
+    """Say what a Job asks for beyond what an environment could ever give it, None if it could."""
+    assert environment.resource is not None
+    name = environment.name
+    shape = dict(environment.resource.spec.shape_amounts)
+    for resource, amount in job.request.pod:
+        if resource in shape and amount > shape[resource]:
+            return (
+                f"a Pod asks for {format_quantity(resource, amount)} {resource}, "
+                f"an instance of {name} has {format_quantity(resource, shape[resource])}"
+            )
+    capacity = environment.capacity
+    for resource, amount in job.request.total:
+        bound = capacity.get(resource)
+        if bound is None or amount <= bound - kept.of(bound):
+            continue
+        most = format_quantity(resource, bound - kept.of(bound))
+        beside = " beside what is kept for other shares" if amount <= bound else ""
+        return f"the Job asks for {format_quantity(resource, amount)} {resource}, {name} has {most} at most{beside}"
+    return None

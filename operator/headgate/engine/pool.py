@@ -39,7 +39,7 @@ class Pool:
         self.blocked: dict[Queue, None] = {}
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
         self._environments = environments
-        self.placing = Placing(environments.by_name, dependencies.environment_of)
+        self.placing = Placing(dependencies.environment_of)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
         self._turn = 0

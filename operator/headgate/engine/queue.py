@@ -186,6 +186,13 @@ class Queue:
                         yield job
                         break
 
+    def lets_pass(self, job: Job, head: Job) -> bool:
+        """Whether a Job that passes the head leaves it a place under the limits."""
+        if 0 < self._action_limit <= self.active + 1:
+            return False
+        starts_run = not self._is_joined(job)
+        return not (starts_run and not self._is_joined(head) and 0 < self._run_limit <= self.active_runs + 1)
+
     def classes(self) -> Iterator[Class]:
         """Yield the classes of what waits, lane by lane."""
         if self.candidates is not None:
@@ -468,6 +475,8 @@ class Queue:
         run = self.runs.get(job.run_key)
         if job.state is JobState.ACTIVE:
             self.active += sign
+            # A Job may pass the head only where it leaves it a place under the limits.
+            self.news |= sign < 0 and self.head is not None
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
             if job.environment is not None:

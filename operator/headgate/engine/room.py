@@ -36,6 +36,7 @@ class Kept(NamedTuple):
 
 
 NOTHING_KEPT: Final = Kept(0, 1)
+_NONE: Final[Mapping[str, int]] = {}
 
 
 class Room:
@@ -49,6 +50,7 @@ class Room:
         "environment",
         "limit",
         "used",
+        "used_by",
         "version",
         "waiters",
     )
@@ -61,19 +63,21 @@ class Room:
         self.limit: Mapping[str, int] = {}
         """The most that they may request now: less than the capacity while the environment is not scaled up."""
         self.used: dict[str, int] = {}
+        self.used_by: dict[str, dict[str, int]] = {}
+        """What each queue uses of it."""
         self.active = 0
         self.waiters: list[tuple[Rank, Head]] = []
         """Blocked queues that could use the room, in the order of the pool."""
         self.version = 0
         """Rises with every change of the limit or of what is used."""
-        self._ends: list[tuple[float, str, Amounts]] = []
+        self._ends: list[tuple[float, str, Job]] = []
 
     def add(self, job: Job) -> None:
         """Count an active Job in."""
         self._count(job, 1)
         job.ends_at = end_of(job)
         if job.ends_at < inf:
-            insort(self._ends, (job.ends_at, job.uid, job.request.total))
+            insort(self._ends, (job.ends_at, job.uid, job))
 
     def remove(self, job: Job) -> None:
         """Count a Job out that was counted in, with the same request."""
@@ -89,20 +93,17 @@ class Room:
         self.version += 1
         return True
 
-    def could_hold(self, amounts: Amounts, kept: Kept = NOTHING_KEPT) -> bool:
-        """Whether it could hold so much if it were empty."""
-        capacity = self.capacity
-        return all(
-            name not in capacity or amount <= capacity[name] - kept.of(capacity[name])
-            for name, amount in amounts
-        )
+    def lacks(self, amounts: Amounts, queue: str, kept: Kept = NOTHING_KEPT) -> str | None:
+        """Return the first resource of which too little is free now for a queue, or None if all of it fits.
 
-    def lacks(self, amounts: Amounts, kept: Kept = NOTHING_KEPT) -> str | None:
-        """Return the first resource of which too little is free now, or None if all of it fits."""
-        limit, used = self.limit, self.used
+        `kept` is the part that all Jobs of the queue together leave alone.
+        """
+        limit, used, mine = self.limit, self.used, self.used_by.get(queue, _NONE)
         for name, amount in amounts:
             bound = limit.get(name)
-            if bound is not None and used.get(name, 0) + amount > bound - kept.of(bound):
+            if bound is None:
+                continue
+            if amount > bound - used.get(name, 0) or amount > bound - kept.of(bound) - mine.get(name, 0):
                 return name
         return None
 
@@ -111,9 +112,15 @@ class Room:
         bound = self.limit.get(name)
         return None if bound is None else max(bound - self.used.get(name, 0), 0)
 
-    def ends(self) -> Iterator[tuple[float, Amounts]]:
-        """Yield when active Jobs end at the latest and what they give back, the earliest first."""
-        return ((end, amounts) for end, _, amounts in self._ends)
+    def free_for(self, name: str, queue: str, kept: Kept) -> int:
+        """Return how much of a resource that has a bound a queue may take now; never below 0."""
+        bound = self.limit[name]
+        mine = self.used_by.get(queue, _NONE).get(name, 0)
+        return max(min(bound - self.used.get(name, 0), bound - kept.of(bound) - mine), 0)
+
+    def ends(self) -> Iterator[tuple[float, Job]]:
+        """Yield the active Jobs that have a deadline, with when they end at the latest, the earliest first."""
+        return ((end, job) for end, _, job in self._ends)
 
     def bars(self, rank: Rank, job: Job, now: float) -> Head | None:
         """Return the claim ahead of, or at, a place in the pool that keeps a Job out of here, or None."""
@@ -125,13 +132,12 @@ class Room:
         return None
 
     def _count(self, job: Job, sign: int) -> None:
-        used = self.used
+        mine = self.used_by.setdefault(job.queue, {})
         for name, amount in job.request.total:
-            left = used.get(name, 0) + sign * amount
-            if left:
-                used[name] = left
-            else:
-                del used[name]
+            _change(self.used, name, sign * amount)
+            _change(mine, name, sign * amount)
+        if not mine:
+            del self.used_by[job.queue]
         self.active += sign
         self.version += 1
 
@@ -144,6 +150,8 @@ class Reservation(NamedTuple):
     """Seconds since the epoch; infinite where a Job without a deadline is in the way."""
     spare: Mapping[str, int]
     """What is left there at that time, beside the head: Jobs without an end may use it."""
+    own_spare: Mapping[str, int]
+    """What Jobs of the head's own queue may use of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -209,8 +217,10 @@ class Head:
             return True
         if job.deadline is not None and now + job.deadline <= reservation.at:
             return True
-        spare = reservation.spare
-        return all(amount <= spare[name] for name, amount in job.request.total if name in spare)
+        demand = job.request.total
+        return _fits(demand, reservation.spare) and (
+            job.queue != self.queue.name or _fits(demand, reservation.own_spare)
+        )
 
     def reservation(self) -> Reservation:
         """Return the room in which it fits first; among equals the first in its order."""
@@ -221,26 +231,28 @@ class Head:
         return self._reservation
 
     def _reserve(self, room: Room) -> Reservation:
-        spare = {
-            name: bound - self.kept.of(bound) - room.used.get(name, 0) for name, bound in room.limit.items()
-        }
-        demand = self.job.request.total
+        queue, demand = self.queue.name, self.job.request.total
+        mine = room.used_by.get(queue, _NONE)
+        spare = {name: bound - room.used.get(name, 0) for name, bound in room.limit.items()}
+        own = {name: bound - self.kept.of(bound) - mine.get(name, 0) for name, bound in room.limit.items()}
         at = -inf
-        fits = _fits(demand, spare)
-        for end, amounts in room.ends():
+        fits = _fits(demand, spare) and _fits(demand, own)
+        for end, job in room.ends():
             if fits and end > at:
                 break
-            for name, amount in amounts:
+            for name, amount in job.request.total:
                 if name in spare:
                     spare[name] += amount
+                    own[name] += amount if job.queue == queue else 0
             at = end
-            fits = fits or _fits(demand, spare)
+            fits = fits or (_fits(demand, spare) and _fits(demand, own))
         if not fits:
             at = inf
         for name, amount in demand:
             if name in spare:
                 spare[name] -= amount
-        return Reservation(room, at, spare)
+                own[name] -= amount
+        return Reservation(room, at, spare, own)
 
 
 def _fits(amounts: Amounts, free: Mapping[str, int]) -> bool:
@@ -249,3 +261,11 @@ def _fits(amounts: Amounts, free: Mapping[str, int]) -> bool:
 
 def _rank(waiter: tuple[Rank, Head]) -> Rank:
     return waiter[0]
+
+
+def _change(amounts: dict[str, int], name: str, change: int) -> None:
+    left = amounts.get(name, 0) + change
+    if left:
+        amounts[name] = left
+    else:
+        del amounts[name]
