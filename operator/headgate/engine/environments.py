@@ -148,10 +148,9 @@ class Environments:
             room.add(job)
         else:
             room.remove(job)
+            if room.waiters:
+                self._freed[room] = None
         self.dirty[job.environment] = None
-        if room.waiters:
-            # One that comes in may let others pass too: it moves the reservation they must not delay.
-            self._freed[room] = None
 
     def freed(self, rooms: Iterable[Room]) -> None:
         """Take note that rooms have changed."""

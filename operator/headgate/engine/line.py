@@ -72,6 +72,7 @@ class Line(Generic[M]):
 
     def ordered(self) -> Iterator[M]:
         """Yield members in ascending order; the next one costs O(log n). The line must not change meanwhile."""
+        self.first()
         heap = self._heap
         ahead = [(heap[0], 0)] if heap else []
         while ahead:

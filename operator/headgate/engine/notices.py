@@ -1,4 +1,4 @@
-"""What happened to a queue that a person would ask about, read from two of its statuses.
+"""What happened to an object that a person would ask about, read from two of its statuses.
 
 Comparing statuses instead of remembering what was said makes it right through a restart: nothing is told twice.
 """

@@ -76,12 +76,15 @@ class Placing:
 
     def pass_by(self, queue: Queue, head: Job, rank: Rank, now: float) -> tuple[Job, Room] | None:
         """Return a Job behind the head that may go before it, and where to, or None."""
+        hopeless: set[tuple[int, int | None, int]] = set()
         for job in queue.behind(head, BACKFILL_LIMIT):
-            if not queue.lets_pass(job, head):
+            kind = (id(job.request), job.deadline, id(job.constraints))
+            if kind in hopeless or not queue.lets_pass(job, head):
                 continue
             room = self.find(queue, job, self.fit(queue, job), rank, now)
             if room is not None:
                 return job, room
+            hopeless.add(kind)
         return None
 
     def why(self, queue: Queue, job: Job, fit: Fit, rank: Rank, now: float) -> str:

@@ -161,16 +161,19 @@ class Pool:
             resource.spec.selector, resource.spec.tolerations_to_add
         )
         queue.assume(job, cluster, room.environment)
+        if any(head.backfills and head.queue is not queue for _, head in room.waiters):
+            # It may have put off a reservation, which lets others pass that would have been too long for it.
+            self.wake(room)
         return Admit(job, version, cluster, room.environment, selector, tolerations)
 
     def _block(self, queue: Queue, job: Job, fit: Fit, now: float) -> None:
         """Have the queue wait for room for its head, in its place."""
         assert queue.rank is not None
-        message = self.placing.why(queue, job, fit, queue.rank, now)
+        rank = queue.rank
         before = queue.head
         claimed = fit.rooms if fit.reason == NO_ROOM else ()
         if before is not None and before.is_for(job) and before.same_claim(claimed, queue):
-            before.message = message
+            before.explain = lambda: self.placing.why(queue, job, fit, rank, now)
             self._follow_reservation(before)
             return
         same = before is not None and before.job is job and before.reason == fit.reason
@@ -179,9 +182,9 @@ class Pool:
         queue.head = Head(
             queue,
             job,
-            queue.rank,
+            rank,
             fit.reason,
-            message,
+            lambda: self.placing.why(queue, job, fit, rank, now),
             since,
             rooms=claimed,
             kept=queue.kept,

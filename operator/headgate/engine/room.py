@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from headgate.engine.job import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from headgate.api.quantity import Amounts
     from headgate.engine.job import Job
@@ -162,7 +162,8 @@ class Head:
     job: Job
     rank: Rank
     reason: str
-    message: str
+    explain: Callable[[], str]
+    """Says what it waits for, as things are when it is asked: most of the time nobody does."""
     since: float
     """When it became the head that waits for this reason, in seconds since the epoch."""
     rooms: tuple[Room, ...] = ()
@@ -177,6 +178,11 @@ class Head:
     """The room of its reservation, when it was last looked at."""
     _reservation: Reservation | None = None
     _versions: tuple[int, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What it waits for, in a sentence."""
+        return self.explain()
 
     def is_for(self, job: Job) -> bool:
         """Whether it is about this Job, as it is now."""
