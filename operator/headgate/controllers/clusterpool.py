@@ -1,35 +1,31 @@
-"""ClusterPools: tell the engine what they are now."""
+"""ClusterPools."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from headgate.api.clusterpool import ClusterPool
-from headgate.api.meta import explain
+from headgate.api.clusterpool import KIND, ClusterPool
+from headgate.controllers.kind import Kind
+from headgate.engine.notices import pool_notices
+from headgate.engine.status import pool_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from headgate.controllers.context import Context
-
-logger = logging.getLogger(__name__)
+    from headgate.engine.engine import Engine
 
 
-def take(raw: Mapping[str, Any], context: Context, *, deleted: bool = False) -> None:
-    """Take in a ClusterPool's JSON. One that makes no sense is reported on itself and stops nothing else."""
-    name = raw["metadata"]["name"]
-    if deleted:
-        context.engine.pool_gone(name)
-    else:
-        try:
-            pool = ClusterPool.parse(raw)
-        except ValidationError as error:
-            logger.warning("ClusterPool %s makes no sense: %s", name, explain(error))
-            context.metrics.unreadable.inc()
-            context.engine.pool_broken(name, explain(error))
-        else:
-            context.engine.pool_changed(pool)
-    context.changed()
+def _known(engine: Engine, name: str) -> ClusterPool | None:
+    pool = engine.pools.get(name)
+    return pool.resource if pool else None
+
+
+CLUSTERPOOLS: Final = Kind(
+    model=ClusterPool,
+    plural=KIND.plural,
+    known=_known,
+    changed=lambda engine, resource, _now: engine.pool_changed(resource),
+    gone=lambda engine, name, _now: engine.pool_gone(name),
+    broken=lambda engine, name, message: engine.pool_broken(name, message),
+    dirty=lambda engine: engine.dirty_pools,
+    status=lambda engine, name, now: pool_status(engine.pools[name], now),
+    notices=pool_notices,
+)

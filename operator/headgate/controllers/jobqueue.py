@@ -1,47 +1,59 @@
-"""JobQueues: tell the engine what they are now."""
+"""JobQueues."""
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
-from pydantic import ValidationError
-
-from headgate.api.jobqueue import JobQueue
-from headgate.api.meta import explain
+from headgate.api.jobqueue import KIND, JobQueue
+from headgate.controllers.kind import Kind
+from headgate.engine.notices import queue_notices
+from headgate.engine.status import queue_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from headgate.controllers.context import Context
+    from headgate.engine.engine import Engine
 
-logger = logging.getLogger(__name__)
+
+def _known(engine: Engine, name: str) -> JobQueue | None:
+    queue = engine.queues.get(name)
+    return queue.resource if queue else None
 
 
-def take(raw: Mapping[str, Any], context: Context, *, deleted: bool = False) -> None:
-    """Take in a JobQueue's JSON. One that makes no sense is reported on itself and stops nothing else."""
-    name = raw["metadata"]["name"]
-    engine = context.engine
-    if deleted:
-        queue = engine.queues.get(name)
-        if (
-            queue is not None
-            and queue.resource is not None
-            and queue.resource.metadata.uid != raw["metadata"]["uid"]
-        ):
-            # It was created anew before its deletion was told.
-            return
-        engine.queue_gone(name)
-        context.bindings.forget(name)
-        context.metrics.forget(name)
-    else:
-        try:
-            queue_now = JobQueue.parse(raw)
-        except ValidationError as error:
-            logger.warning("JobQueue %s makes no sense: %s", name, explain(error))
-            context.metrics.unreadable.inc()
-            engine.queue_broken(name, explain(error))
-        else:
-            engine.queue_changed(queue_now, context.clock())
-            context.bindings.want(name, queue_now.metadata.uid)
-    context.changed()
+@contextmanager
+def _writing(engine: Engine, name: str) -> Iterator[None]:
+    """Take the count of finished Jobs for written down, if it does get there."""
+    tally = engine.queues[name].tally
+    tally.stale_watermark = False
+    try:
+        yield
+    except BaseException:
+        tally.stale_watermark = True
+        raise
+
+
+def _appeared(context: Context, resource: JobQueue) -> None:
+    context.bindings.want(resource.metadata.name, resource.metadata.uid)
+
+
+def _vanished(context: Context, name: str) -> None:
+    context.bindings.forget(name)
+    context.metrics.forget(name)
+
+
+JOBQUEUES: Final = Kind(
+    model=JobQueue,
+    plural=KIND.plural,
+    known=_known,
+    changed=lambda engine, resource, now: engine.queue_changed(resource, now),
+    gone=lambda engine, name, _now: engine.queue_gone(name),
+    broken=lambda engine, name, message: engine.queue_broken(name, message),
+    dirty=lambda engine: engine.dirty_queues,
+    status=lambda engine, name, now: queue_status(engine.queues[name], engine.observed_version, now),
+    notices=queue_notices,
+    writing=_writing,
+    appeared=_appeared,
+    vanished=_vanished,
+)

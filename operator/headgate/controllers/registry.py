@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import kopf
 
 from headgate.api.names import GROUP, VERSION
-from headgate.controllers import clusterpool, jobqueue
+from headgate.controllers.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from headgate.controllers.context import Context
+    from headgate.controllers.kind import Kind
     from headgate.kube.client import Api
 
 
@@ -55,12 +56,12 @@ def registry_for(
     async def on_cleanup(**_: object) -> None:
         await stop()
 
-    @kopf.on.event(GROUP, VERSION, "jobqueues", registry=registry)
-    async def on_jobqueue(event: kopf.RawEvent, memo: Context, **_: object) -> None:
-        jobqueue.take(event["object"], memo, deleted=event["type"] == "DELETED")
-
-    @kopf.on.event(GROUP, VERSION, "clusterpools", registry=registry)
-    async def on_clusterpool(event: kopf.RawEvent, memo: Context, **_: object) -> None:
-        clusterpool.take(event["object"], memo, deleted=event["type"] == "DELETED")
-
+    for kind in KINDS:
+        _follow(registry, kind)
     return registry
+
+
+def _follow(registry: kopf.OperatorRegistry, kind: Kind[Any]) -> None:
+    @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)
+    async def on_event(event: kopf.RawEvent, memo: Context, **_: object) -> None:
+        kind.take(event["object"], memo, deleted=event["type"] == "DELETED")

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from headgate.api.computeenvironment import ScaleTargetRef
     from headgate.engine.job import Job
 
+ResourceKind = Literal["JobQueue", "ClusterPool", "ComputeEnvironment", "SchedulingPolicy"]
+
 
 @dataclass(slots=True, frozen=True)
 class Admit:
@@ -67,7 +69,7 @@ class Scale:
 class Notice:
     """Something a person would ask about: becomes an event on the object."""
 
-    kind: Literal["JobQueue", "ClusterPool", "ComputeEnvironment", "SchedulingPolicy", "Job"]
+    kind: ResourceKind | Literal["Job"]
     namespace: str | None
     name: str
     uid: str

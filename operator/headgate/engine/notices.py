@@ -8,21 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.api.meta import find_condition
+from headgate.api.names import CONDITION_READY as READY
 from headgate.api.names import CONDITION_STALLED as STALLED
 from headgate.engine.decisions import Notice
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from headgate.api.clusterpool import ClusterPool, ClusterPoolStatus
+    from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
+    from headgate.api.meta import Condition, Resource
+    from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicyStatus
+    from headgate.engine.decisions import ResourceKind
 
 
 def queue_notices(queue: JobQueue, after: JobQueueStatus) -> list[Notice]:
     """Return what to tell of a JobQueue whose status becomes `after`."""
     before = queue.status
-    notices = _stall_notices("JobQueue", queue, before, after)
+    notices = _stall_notices("JobQueue", queue, before.conditions, after.conditions)
 
     def tell(reason: str, message: str) -> None:
         notices.append(_notice("JobQueue", queue, "Normal", reason, message))
@@ -45,16 +51,33 @@ def queue_notices(queue: JobQueue, after: JobQueueStatus) -> list[Notice]:
 
 def pool_notices(pool: ClusterPool, after: ClusterPoolStatus) -> list[Notice]:
     """Return what to tell of a ClusterPool whose status becomes `after`."""
-    return _stall_notices("ClusterPool", pool, pool.status, after)
+    return _stall_notices("ClusterPool", pool, pool.status.conditions, after.conditions)
+
+
+def environment_notices(environment: ComputeEnvironment, after: ComputeEnvironmentStatus) -> list[Notice]:
+    """Return what to tell of a ComputeEnvironment whose status becomes `after`."""
+    before = environment.status.conditions
+    notices = _stall_notices("ComputeEnvironment", environment, before, after.conditions)
+    was, now = _reason(before, READY), _reason(after.conditions, READY)
+    if was is not None and (was == "Disabled") is not (now == "Disabled"):
+        if now == "Disabled":
+            message = "no new Jobs are sent there, those that run there go on"
+            notices.append(_notice("ComputeEnvironment", environment, "Normal", "Disabled", message))
+        elif now == "Valid":
+            message = "Jobs are sent there again"
+            notices.append(_notice("ComputeEnvironment", environment, "Normal", "Enabled", message))
+    return notices
+
+
+def policy_notices(policy: SchedulingPolicy, after: SchedulingPolicyStatus) -> list[Notice]:
+    """Return what to tell of a SchedulingPolicy whose status becomes `after`."""
+    return _stall_notices("SchedulingPolicy", policy, policy.status.conditions, after.conditions)
 
 
 def _stall_notices(
-    kind: Literal["JobQueue", "ClusterPool"],
-    resource: JobQueue | ClusterPool,
-    before: JobQueueStatus | ClusterPoolStatus,
-    after: JobQueueStatus | ClusterPoolStatus,
+    kind: ResourceKind, resource: Resource, before: Iterable[Condition], after: Iterable[Condition]
 ) -> list[Notice]:
-    old, new = find_condition(before.conditions, STALLED), find_condition(after.conditions, STALLED)
+    old, new = find_condition(before, STALLED), find_condition(after, STALLED)
     was_stalled, is_stalled = (
         old is not None and old.status == "True",
         new is not None and new.status == "True",
@@ -66,9 +89,14 @@ def _stall_notices(
     return []
 
 
+def _reason(conditions: Iterable[Condition], type_: str) -> str | None:
+    condition = find_condition(conditions, type_)
+    return condition.reason if condition else None
+
+
 def _notice(
-    kind: Literal["JobQueue", "ClusterPool"],
-    resource: JobQueue | ClusterPool,
+    kind: ResourceKind,
+    resource: Resource,
     type_: Literal["Normal", "Warning"],
     reason: str,
     message: str,

@@ -12,16 +12,15 @@ import gc
 import logging
 import os
 import signal
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING, NoReturn
 
 import kopf
 
 from headgate.admission.keeper import BindingKeeper
-from headgate.api.clusterpool import ClusterPool
-from headgate.api.jobqueue import JobQueue
-from headgate.controllers import clusterpool, jobqueue
 from headgate.controllers.context import Context
+from headgate.controllers.kinds import KINDS
 from headgate.controllers.registry import registry_for
 from headgate.controllers.statuses import StatusWriter
 from headgate.dispatch.dispatcher import Dispatcher
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
+    from headgate.controllers.kind import Kind
     from headgate.runtime.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -132,8 +132,8 @@ class Operator:
         assert self._informer is not None
         if self._settings.create_defaults:
             await self._insist("create the defaults", lambda: create_defaults(self._api))
-        await self._insist("list the pools", lambda: self._load_pools(context))
-        await self._insist("list the queues", lambda: self._load_queues(context))
+        for kind in KINDS:
+            await self._insist(f"list the {kind.plural}", partial(self._load, kind, context))
         await self._insist("list the Jobs", self._informer.list)
         self._metrics.watch(self._engine)
         # What is loaded stays: the collector need not look at a hundred thousand Jobs again and again.
@@ -159,13 +159,9 @@ class Operator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _load_pools(self, context: Context) -> None:
-        async for raw in list_all(self._api, ClusterPool):
-            clusterpool.take(raw, context)
-
-    async def _load_queues(self, context: Context) -> None:
-        async for raw in list_all(self._api, JobQueue):
-            jobqueue.take(raw, context)
+    async def _load(self, kind: Kind[Any], context: Context) -> None:
+        async for raw in list_all(self._api, kind.model):
+            kind.take(raw, context)
 
     async def _insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
         """Try until it works: without it there is nothing right to decide."""

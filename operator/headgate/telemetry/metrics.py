@@ -86,6 +86,9 @@ class Metrics:
         for metric in (self._admitted, self._latency):
             metric.remove_by_labels({"queue": queue})
 
+    def forget_environment(self, environment: str) -> None:
+        """Drop the series of a compute environment that was deleted."""
+
     def api_error(self, verb: str, error: Exception) -> None:
         """Count a request that failed."""
         self._api_errors.labels(verb, str(getattr(error, "status", 0))).inc()
