@@ -83,6 +83,7 @@ def _engine(figures: dict[str, float], details: dict[str, Any], *, waiting: int,
     small, large = engine.measure(shapes, decisions=decisions, rounds=7)
     (wide,) = engine.measure([engine.Shape(waiting, 100, 50)], decisions=decisions, rounds=7)
     figures["decision_growth"] = round(large.decision / small.decision, 2)
+    of_kinds = {kind: _growth(kind, figures, waiting, decisions // 4) for kind in engine.GROWTHS}
     figures["decisions_per_second"] = round(1 / wide.decision)
     details["engine"] = {
         "decision_us": {
@@ -92,6 +93,18 @@ def _engine(figures: dict[str, float], details: dict[str, Any], *, waiting: int,
         "wide_decision_us": round(wide.decision * 1e6, 2),
         "wide_facts_of_a_job_us": round(wide.facts * 1e6, 2),
         "wide_whole_lives_per_second": round(1 / (wide.decision + wide.facts)),
+        "decision_us_of": of_kinds,
+    }
+
+
+def _growth(kind: engine.Kind, figures: dict[str, float], waiting: int, decisions: int) -> dict[str, float]:
+    """Measure what a decision costs where this is in use, and return it in microseconds by what waits."""
+    shapes = [engine.Shape(waiting // 100, 10, 10, kind), engine.Shape(waiting, 10, 10, kind)]
+    small, large = engine.measure(shapes, decisions=decisions, rounds=5)
+    figures[engine.GROWTHS[kind]] = round(large.decision / small.decision, 2)
+    return {
+        str(shape.waiting): round(cost.decision * 1e6, 2)
+        for shape, cost in zip(shapes, (small, large), strict=True)
     }
 
 

@@ -4,6 +4,9 @@ The world is kept as it is while decisions are taken: each admitted Job is seen 
 a new one takes its place at the end of the line. Only the decisions are timed: asking for 32, and telling the engine
 that each was carried out. What the watch brings (four facts a Job) is timed apart.
 
+Where queues name a compute environment it is always full: whoever waits for it is woken as Jobs finish. For backfill
+each queue has a Job at its head that does not fit as long as another one runs, and everything else passes it.
+
 CPU time of the thread, not the clock on the wall: neighbours on the machine shall not count.
 """
 
@@ -14,12 +17,15 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import median
 from time import thread_time
-from typing import Final
+from typing import Final, Literal
 
 from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec, PoolMember
-from headgate.api.jobqueue import JobQueue, JobQueueSpec
+from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentSpec
+from headgate.api.jobqueue import JobQueue, JobQueueSpec, QueueEnvironment
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import Metadata
+from headgate.api.requests import request_of
+from headgate.api.schedulingpolicy import FairShare, SchedulingPolicy, SchedulingPolicySpec, Share
 from headgate.engine.decisions import Admit
 from headgate.engine.engine import Engine
 from headgate.engine.job import Job, JobState
@@ -28,6 +34,18 @@ BATCH: Final = 32
 """Decisions asked for at a time, as the dispatcher does."""
 NOW: Final = 1_800_000_000.0
 ADMITTED_AT: Final = "2027-01-15T08:00:00.000000Z"
+BATCH_SECONDS: Final = 0.01
+"""How far the engine's time moves with each batch."""
+CORES: Final = 2 * BATCH
+"""The capacity of the environment; Jobs ask for one core."""
+
+Kind = Literal["plain", "environments", "fair share", "backfill"]
+GROWTHS: Final[dict[Kind, str]] = {
+    "environments": "environments_growth",
+    "fair share": "fair_share_growth",
+    "backfill": "backfill_growth",
+}
+"""The figure of each kind: a decision with all that waits over one with a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,12 @@ class Shape:
     waiting: int
     queues: int
     projects: int
+    kind: Kind = "plain"
+
+    @property
+    def environment(self) -> str | None:
+        """The compute environment of its queues, if they have one."""
+        return "cores" if self.kind in ("environments", "backfill") else None
 
 
 @dataclass(frozen=True)
@@ -54,11 +78,17 @@ class World:
         self._shape = shape
         self._serial = count()
         self._versions = count(1)
-        self._waiting = 0
+        self._now = NOW
         self.engine = Engine()
         self.engine.pool_changed(_pool())
+        self.engine.environment_changed(_environment(), NOW)
+        self.engine.scheduling_policy_changed(_policy(shape.projects), NOW)
         for number in range(shape.queues):
-            self.engine.queue_changed(_queue(number), NOW)
+            self.engine.queue_changed(_queue(number, shape), NOW)
+        if shape.kind == "backfill":
+            self._fill_half()
+            for number in range(shape.queues):
+                self.engine.job_seen(self._job(number, JobState.WAITING, cores=CORES), NOW)
         for _ in range(shape.waiting):
             self._submit()
         self.engine.loaded(NOW)
@@ -69,10 +99,12 @@ class World:
         deciding = telling = 0.0
         taken = 0
         while taken < decisions:
+            self._now += BATCH_SECONDS
             began = thread_time()
-            admissions = [decision for decision in engine.decide(BATCH, NOW) if isinstance(decision, Admit)]
+            decided_on = engine.decide(BATCH, self._now)
+            admissions = [decision for decision in decided_on if isinstance(decision, Admit)]
             for admission in admissions:
-                engine.admitted(admission, ADMITTED_AT, NOW)
+                engine.admitted(admission, ADMITTED_AT, self._now)
             decided = thread_time()
             if not admissions:
                 raise RuntimeError("the engine has nothing to admit: the benchmark measures nothing")
@@ -80,39 +112,51 @@ class World:
             lives = [self._life(admission.job) for admission in admissions]
             prepared = thread_time()
             for active, finished in lives:
-                engine.job_seen(active, NOW)
-                engine.job_seen(finished, NOW)
-                engine.job_gone(finished.uid, next(self._versions), NOW)
+                engine.job_seen(active, self._now)
+                engine.job_seen(finished, self._now)
+                engine.job_gone(finished.uid, next(self._versions), self._now)
                 self._submit()
             telling += thread_time() - prepared
             deciding += decided - began
             # Who writes statuses empties these.
             engine.dirty_queues.clear()
             engine.dirty_pools.clear()
+            engine.dirty_environments.clear()
         return Cost(deciding / taken, telling / taken)
 
     def _submit(self) -> None:
-        self.engine.job_seen(self._job(next(self._serial), JobState.WAITING), NOW)
+        self.engine.job_seen(self._job(next(self._serial), JobState.WAITING), self._now)
 
     def _life(self, job: Job) -> tuple[Job, Job]:
         serial = int(job.name)
         return self._job(serial, JobState.ACTIVE), self._job(serial, JobState.FINISHED)
 
-    def _job(self, serial: int, state: JobState) -> Job:
-        queue = serial % self._shape.queues
-        project = serial // self._shape.queues % self._shape.projects
+    def _fill_half(self) -> None:
+        """Let a Job without a deadline use half of the environment for ever."""
+        job = self._job(next(self._serial), JobState.ACTIVE, cores=CORES // 2)
+        job.deadline = None
+        self.engine.job_seen(job, NOW)
+
+    def _job(self, serial: int, state: JobState, *, cores: int = 1) -> Job:
+        shape = self._shape
+        queue = serial % shape.queues
+        project = serial // shape.queues % shape.projects
         admitted = state is not JobState.WAITING
         return Job(
-            uid=f"{serial:08x}-0000-4000-8000-000000000000",
+            uid=f"{serial:08x}-0000-4000-8000-{cores:012x}",
             namespace=f"team-{project}",
             name=str(serial),
             queue=f"queue-{queue}",
             resource_version=next(self._versions),
-            created=serial,
+            # A head of line is older than all that passes it.
+            created=serial if cores == 1 else 0,
             state=state,
             project=f"team-{project}",
             pool="default",
             cluster="local" if admitted else None,
+            environment=shape.environment if admitted else None,
+            request=_REQUESTS[cores],
+            deadline=600,
             admitted_at=ADMITTED_AT if admitted else None,
             result="succeeded" if state is JobState.FINISHED else None,
         )
@@ -143,11 +187,42 @@ def _pool() -> ClusterPool:
     )
 
 
-def _queue(number: int) -> JobQueue:
+def _environment() -> ComputeEnvironment:
+    return ComputeEnvironment(
+        metadata=Metadata(name="cores", uid="cores", resource_version="1", generation=1),
+        spec=ComputeEnvironmentSpec(type="OnDemand", capacity={"cpu": str(CORES)}),
+    )
+
+
+def _policy(shares: int) -> SchedulingPolicy:
+    weights = [Share(identifier=f"team-{number}", weight_factor=1.0 + number) for number in range(shares)]
+    return SchedulingPolicy(
+        metadata=Metadata(name="fair", uid="fair", resource_version="1", generation=1),
+        spec=SchedulingPolicySpec(fair_share=FairShare(share_decay_seconds=3600, shares=weights)),
+    )
+
+
+def _queue(number: int, shape: Shape) -> JobQueue:
     name = f"queue-{number}"
+    environments = [QueueEnvironment(name=shape.environment, order=1)] if shape.environment else []
     return JobQueue(
         metadata=Metadata(name=name, uid=name, resource_version=str(number + 1), generation=1),
         # Limits that are checked and never reached: what runs is gone before the next decision.
-        spec=JobQueueSpec(run_concurrency=1000, action_concurrency=1000, depth=0),
+        spec=JobQueueSpec(
+            run_concurrency=1000,
+            action_concurrency=1000,
+            depth=0,
+            compute_environments=environments,
+            head_of_line="Backfill" if shape.kind == "backfill" else "Block",
+            scheduling_policy="fair" if shape.kind == "fair share" else None,
+        ),
         status=JobQueueStatus(),
     )
+
+
+_REQUESTS: Final = {
+    cores: request_of(
+        {"spec": {"template": {"spec": {"containers": [{"resources": {"requests": {"cpu": str(cores)}}}]}}}}
+    )
+    for cores in (1, CORES // 2, CORES)
+}

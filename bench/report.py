@@ -45,6 +45,9 @@ TARGETS: Final = (
     Target("cpu_ms_per_job", "operator's CPU for a Job, from creation to finished (ms)", "<=", 2.5),
     Target("writes_per_job", "operator's API writes for a Job, statuses and Lease included", "<=", 1.2),
     Target("decision_growth", "time for a decision at 100,000 waiting over 1,000 waiting", "<=", 1.5),
+    Target("environments_growth", "the same with a full compute environment", "<=", 1.5),
+    Target("fair_share_growth", "the same with a scheduling policy", "<=", 1.5),
+    Target("backfill_growth", "the same where everything passes a head that does not fit", "<=", 1.5),
     Target("decisions_per_second", "engine alone, 100,000 waiting, 100 queues, 50 projects", ">=", 30_000),
     Target("rss_mb_100k", "operator's resident memory with 100,000 waiting (MB)", "<=", 300),
 )

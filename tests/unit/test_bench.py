@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import orjson
+import pytest
 from bench import ROOT
-from bench.engine import Shape, World, measure
+from bench.engine import GROWTHS, Kind, Shape, World, measure
 from bench.report import TARGETS
 
 
@@ -22,6 +23,18 @@ def test_the_engine_is_measured_at_a_steady_number_of_waiting_jobs() -> None:
     assert cost.facts > 0
 
 
+@pytest.mark.parametrize("kind", GROWTHS)
+def test_each_kind_is_measured_with_what_it_is_about(kind: Kind) -> None:
+    world = World(Shape(waiting=300, queues=3, projects=2, kind=kind))
+
+    world.run(320)
+
+    queues = world.engine.queues.values()
+    assert all(queue.has_environments is (kind != "fair share") for queue in queues)
+    assert any(queue.shares is not None for queue in queues) is (kind == "fair share")
+    assert any(queue.head is not None and queue.head.backfills for queue in queues) is (kind == "backfill")
+
+
 def test_each_shape_has_a_cost() -> None:
     assert len(measure([Shape(40, 2, 2), Shape(80, 2, 2)], decisions=32, rounds=1)) == 2
 
@@ -32,5 +45,5 @@ def test_the_last_line_is_a_json_object_of_known_figures() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
 
     figures = orjson.loads(done.stdout.splitlines()[-1])
-    assert set(figures) == {"decision_growth", "decisions_per_second"}
+    assert set(figures) == {"decision_growth", "decisions_per_second", *GROWTHS.values()}
     assert set(figures) <= {target.key for target in TARGETS}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Entry = tuple[Any, ...]
 """The key's parts, a serial, then the member."""
 
-_SWEEP_SLACK = 64
+_SWEEP_SLACK = 8
 
 
 class Member(Protocol):
