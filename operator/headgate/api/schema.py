@@ -173,6 +173,9 @@ def _node(raw: Schema, definitions: Schema, path: str, inside: tuple[str, ...]) 
 
     if not node.pop(DEFAULT_MARK, False):
         node.pop("default", None)
+    elif isinstance(node["default"], dict):
+        # What is not set is left out: no schema here takes a null.
+        node["default"] = {name: value for name, value in node["default"].items() if value is not None}
     node.pop("title", None)
     if "const" in node:
         node["enum"] = [node.pop("const")]
