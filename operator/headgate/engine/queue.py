@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.engine.candidates import Candidates
 from headgate.engine.counts import Tally
 from headgate.engine.depth import Depth
 from headgate.engine.environments import NO_OPTIONS
-from headgate.engine.fairness import FAIRNESS, FairShare
 from headgate.engine.job import JobState
-from headgate.engine.lanes import Lane
 from headgate.engine.lifecycle import Lifecycle
-from headgate.engine.order import EXECUTION_MODES
+from headgate.engine.lineup import Lineup, forget_places
 from headgate.engine.placement import Reach, Stall
 from headgate.engine.room import NOTHING_KEPT, Kept
 from headgate.engine.runs import Run
-from headgate.engine.shares import Shares, identifier_of
+from headgate.engine.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.candidates import Class
     from headgate.engine.environments import Environments, Options
-    from headgate.engine.fairness import Fairness
     from headgate.engine.job import Job
     from headgate.engine.line import Entry
     from headgate.engine.moment import Moment
@@ -59,7 +55,6 @@ class Queue:
         """Active Jobs by compute environment."""
         self.active_runs = 0
         self.runs: dict[str, Run] = {}
-        self.lanes: dict[str, Lane] = {}
         self.tally = Tally()
         self.depth = Depth()
         self.lifecycle = Lifecycle()
@@ -68,8 +63,6 @@ class Queue:
         """The rooms it may use, if it names compute environments."""
         self.shares: Shares | None = None
         """Who has used how much of it, if it has a scheduling policy."""
-        self.candidates: Candidates | None = None
-        """What waits, by what it asks for, if it names compute environments."""
         self.pool_clusters: Mapping[str, Cluster] | None = None
         """The clusters of its pool, None while the pool does not exist."""
         self.last_admitted_at: str | None = None
@@ -96,8 +89,7 @@ class Queue:
         self._open = False
         self._action_limit = 0
         self._run_limit = 0
-        self._fairness: Fairness = FAIRNESS["RoundRobin"](name)
-        self._key = EXECUTION_MODES["FIFO"]
+        self._lineup = Lineup(name, moment, self.runs)
         self._order = ("FIFO", "RoundRobin", False)
 
     @property
@@ -122,12 +114,10 @@ class Queue:
         joined_only = self.joined_only
         if self.head is not None:
             # Who is at the head stays there until it goes: no turn, draw or usage takes the room it waits for.
-            lane = self.lanes.get(self._lane_name(self.head.job))
-            job = lane.first(joined_only=joined_only) if lane else None
+            job = self._lineup.next_beside(self.head.job, joined_only=joined_only)
             if job is not None:
                 return job
-        lane = self._fairness.next(joined_only=joined_only)
-        return lane.first(joined_only=joined_only) if lane else None
+        return self._lineup.next(joined_only=joined_only)
 
     @property
     def joined_only(self) -> bool:
@@ -137,7 +127,7 @@ class Queue:
     @property
     def has_environments(self) -> bool:
         """Whether its Jobs go to compute environments."""
-        return self.candidates is not None
+        return self._lineup.by_class
 
     @property
     def names_environments(self) -> frozenset[str]:
@@ -171,20 +161,17 @@ class Queue:
 
         It looks at `most` Jobs and no more.
         """
-        if self.candidates is None:
-            return
         joined_only = self.joined_only
         looks = 0
-        for lane in self._fairness.order():
-            for kind in self.candidates.of(lane):
-                for candidate in kind.jobs.ordered():
-                    looks += 1
-                    if looks > most:
-                        return
-                    job = candidate.job
-                    if job is not head and (not joined_only or self._is_joined(job)):
-                        yield job
-                        break
+        for kind in self._lineup.classes():
+            for candidate in kind.jobs.ordered():
+                looks += 1
+                if looks > most:
+                    return
+                job = candidate.job
+                if job is not head and (not joined_only or self._is_joined(job)):
+                    yield job
+                    break
 
     def lets_pass(self, job: Job, head: Job) -> bool:
         """Whether a Job that passes the head leaves it a place under the limits."""
@@ -194,10 +181,8 @@ class Queue:
         return not (starts_run and not self._is_joined(head) and 0 < self._run_limit <= self.active_runs + 1)
 
     def classes(self) -> Iterator[Class]:
-        """Yield the classes of what waits, lane by lane."""
-        if self.candidates is not None:
-            for lane in self._fairness.order():
-                yield from self.candidates.of(lane)
+        """Yield the classes of what waits, lane by lane in the order of fairness."""
+        return self._lineup.classes()
 
     def since(self, job: Job, reason: str, now: float) -> float:
         """Return since when a Job has been at the head for a reason, as far as an earlier operator knew."""
@@ -210,9 +195,7 @@ class Queue:
             return 0
         left = max(self._action_limit - self.active, 0) if self._action_limit else None
         if self._run_limit:
-            runs = max(self._run_limit - self.active_runs, 0) + sum(
-                lane.joined for lane in self.lanes.values()
-            )
+            runs = max(self._run_limit - self.active_runs, 0) + self._lineup.joined
             left = runs if left is None else min(left, runs)
         return left
 
@@ -238,8 +221,7 @@ class Queue:
         """Take a version of its scheduling policy, None while that does not exist."""
         if self.shares is None or not self.shares.set_policy(policy.spec.fair_share if policy else None):
             return
-        if isinstance(self._fairness, FairShare):
-            self._fairness.reweigh()
+        self._lineup.reweigh()
         self.news = True
         self._reopen()
 
@@ -324,9 +306,7 @@ class Queue:
 
         A project whose only Job changes and goes on waiting keeps its turn.
         """
-        lane = job.lane
-        if lane is not None:
-            self._step_out(lane, job)
+        lane = self._lineup.step_out(job)
         run_key = job.run_key
         self._count(job, -1)
         for name, value in values.items():
@@ -339,7 +319,7 @@ class Queue:
             self.depth.reject(job)
         self.enlist(job)
         if lane is not None and lane is not job.lane:
-            self._left(lane)
+            self._lineup.left(lane)
 
     def anchor(self, run_key: str, uid: str) -> None:
         """Let a finished Job keep its run active for those of the run that are live."""
@@ -398,22 +378,13 @@ class Queue:
             or not (self.shares is None or self.shares.takes(job))
         ):
             return
-        name = self._lane_name(job)
-        lane = self.lanes.get(name)
-        if lane is None:
-            lane = self.lanes[name] = Lane(name, self._key)
-        lane.add(job, self.runs.get(job.run_key))
-        if self.candidates is not None:
-            self.news |= self.candidates.add(lane, job) or self._is_joined(job)
-        self._fairness.changed(lane)
+        self.news |= self._lineup.add(job) or self._is_joined(job)
 
     def withdraw(self, job: Job) -> None:
         """Take a Job out of the line, if it stands there."""
-        lane = job.lane
-        if lane is None:
-            return
-        self._step_out(lane, job)
-        self._left(lane)
+        lane = self._lineup.step_out(job)
+        if lane is not None:
+            self._lineup.left(lane)
 
     def assume(self, job: Job, cluster: str, environment: str | None) -> None:
         """Count a Job that stands in the line as admitted before the API server has said so."""
@@ -425,7 +396,7 @@ class Queue:
         job.write = job.resource_version
         job.generation = self.resource.metadata.generation
         self.in_flight[job.uid] = job
-        self._fairness.served(lane)
+        self._lineup.served(lane)
         self.change(job, state=JobState.ACTIVE, cluster=cluster, environment=environment)
 
     def answered(self, job: Job) -> None:
@@ -437,23 +408,9 @@ class Queue:
             self.outdated_in_flight -= 1
             self._observe()
 
-    def _lane_name(self, job: Job) -> str:
-        return job.project if self.shares is None else identifier_of(job)
-
     def _is_joined(self, job: Job) -> bool:
         run = self.runs.get(job.run_key)
         return run is not None and run.is_active
-
-    def _step_out(self, lane: Lane, job: Job) -> None:
-        if self.candidates is not None:
-            self.candidates.remove(lane, job)
-        lane.remove(job)
-
-    def _left(self, lane: Lane) -> None:
-        """Take note that a Job has left a lane."""
-        self._fairness.changed(lane)
-        if not lane.waiting:
-            del self.lanes[lane.name]
 
     def _start_shares(self, past: Past | None) -> None:
         self.shares = Shares(self._moment)
@@ -498,9 +455,8 @@ class Queue:
         active = shares.active
         shares.count(job, sign)
         self.news |= active != shares.active
-        lane = self.lanes.get(identifier_of(job))
-        if lane is not None and lane.waiting and job.state is JobState.ACTIVE:
-            self._fairness.changed(lane)
+        if job.state is JobState.ACTIVE:
+            self._lineup.share_changed(job)
 
     def _refresh(self, run_key: str) -> None:
         """Start or end a run whose numbers changed, where that is due."""
@@ -512,9 +468,7 @@ class Queue:
             run.is_active = is_active
             self.active_runs += 1 if is_active else -1
             self.news = True
-            for lane in list(run.lanes):
-                lane.run_turned(run)
-                self._fairness.changed(lane)
+            self._lineup.run_turned(run)
         if not run.live:
             del self.runs[run_key]
 
@@ -537,16 +491,7 @@ class Queue:
 
     def _sort(self, execution_mode: str, fairness: str, has_environments: bool) -> None:
         self._order = (execution_mode, fairness, has_environments)
-        self._key = EXECUTION_MODES[execution_mode]
-        if self.shares is not None:
-            self._fairness = FairShare(self.shares, self._moment)
-        else:
-            self._fairness = FAIRNESS[fairness](self.name)
-        self.candidates = Candidates(self._key) if has_environments else None
-        for run in self.runs.values():
-            run.lanes.clear()
-        self.lanes.clear()
-        for job in self.jobs.values():
-            job.lane = job.entry = job.candidate = None
+        forget_places(self.jobs.values())
+        self._lineup.arrange(execution_mode, fairness, self.shares, by_class=has_environments)
         for job in self._by_arrival():
             self.enlist(job)
