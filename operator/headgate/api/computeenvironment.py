@@ -332,6 +332,11 @@ class ComputeEnvironmentSpec(Model):
     is."""
 
     @property
+    def target(self) -> ScaleTargetRef | None:
+        """What is scaled, None where nothing is."""
+        return self.scaling.target_ref if self.scaling else None
+
+    @property
     def selector(self) -> dict[str, str]:
         """The labels of the nodes with the architecture among them."""
         architecture = self.instance_shape.architecture

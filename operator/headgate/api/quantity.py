@@ -23,13 +23,13 @@ Amounts = tuple[tuple[str, int], ...]
 
 UNIT: Final = 10**9
 QUANTITY_MAX: Final = (2**63 - 1) * UNIT
-"""Kubernetes keeps no larger number, and takes this one instead."""
+"""Kubernetes counts no higher; a larger number is taken for this one."""
 
 QUANTITY_LENGTH_MAX: Final = 64
 
 _QUANTITY = re.compile(
     r"\+?(?:(?P<whole>[0-9]+)(?:\.(?P<part>[0-9]*))?|\.(?P<only>[0-9]+))"
-    r"(?:(?P<binary>[KMGTPE])i|(?P<decimal>[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]+))?"
+    r"(?:(?P<binary>[KMGTPE])i|(?P<decimal>[numkMGTPE])|[eE](?P<exponent>[+-]?[0-9]{1,18}))?"
 )
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = {"K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}

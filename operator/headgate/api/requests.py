@@ -175,5 +175,5 @@ def _add(to: dict[str, int], more: Mapping[str, int]) -> None:
 
 def _raise(to: dict[str, int], more: Mapping[str, int]) -> None:
     for name, amount in more.items():
-        if amount > to.get(name, 0):
+        if name not in to or amount > to[name]:
             to[name] = amount

@@ -4,10 +4,19 @@ from typing import Any
 
 import pytest
 
-from headgate.api.job import ContractError, finished, parse_hold, parse_priority
+from headgate.api.job import (
+    ContractError,
+    finished,
+    parse_depends_on,
+    parse_hold,
+    parse_priority,
+    parse_retry_of,
+)
 
 PRIORITY = "metadata.annotations['headgate.dev/priority']"
 HOLD = "metadata.annotations['headgate.dev/hold']"
+DEPENDS_ON = "metadata.annotations['headgate.dev/depends-on']"
+RETRY_OF = "metadata.annotations['headgate.dev/retry-of']"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,65 @@ def test_a_wrong_hold_is_not_guessed_at(annotation: Any) -> None:
     assert caught.value.field_path == HOLD
 
 
+@pytest.mark.parametrize(
+    ("annotation", "names"),
+    [
+        (None, ()),
+        ("load", ("load",)),
+        ("load,train.v2, 7-evaluate ", ("load", "train.v2", "7-evaluate")),
+        (" load ,load", ("load",)),
+        (",".join(f"job-{number}" for number in range(32)), tuple(f"job-{number}" for number in range(32))),
+        ("n" * 253, ("n" * 253,)),
+    ],
+)
+def test_depends_on(annotation: Any, names: tuple[str, ...]) -> None:
+    assert parse_depends_on(annotation) == names
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "",
+        " ",
+        ",",
+        "load,",
+        "load,,train",
+        "load train",
+        "Load",
+        "-load",
+        "load-",
+        "a..b",
+        "a/b",
+        "load\n",
+        "a\tb",
+        "n" * 254,
+        ",".join(f"job-{number}" for number in range(33)),
+        "a," * 100000,
+        7,
+    ],
+)
+def test_a_wrong_depends_on_says_what_would_be_right(annotation: Any) -> None:
+    with pytest.raises(ContractError) as caught:
+        parse_depends_on(annotation)
+    assert caught.value.field_path == DEPENDS_ON
+    assert caught.value.message.startswith(
+        "must be the names of 1 to 32 Jobs of the namespace, separated by commas, not "
+    )
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("annotation", [None, "train", "train-2.b"])
+def test_retry_of(annotation: Any) -> None:
+    assert parse_retry_of(annotation) == annotation
+
+
+@pytest.mark.parametrize("annotation", ["", " train", "train ", "train,load", "Train", "a_b", "n" * 254, 7])
+def test_a_wrong_retry_of_says_what_would_be_right(annotation: Any) -> None:
+    with pytest.raises(ContractError, match="must be the name of a Job of the namespace, not ") as caught:
+        parse_retry_of(annotation)
+    assert caught.value.field_path == RETRY_OF
+
+
 def condition(kind: str, status: str = "True", reason: str | None = None) -> dict[str, Any]:
     return {"type": kind, "status": status} | ({"reason": reason} if reason else {})
 
@@ -61,6 +129,8 @@ def condition(kind: str, status: str = "True", reason: str | None = None) -> dic
         ([condition("Failed", reason="BackoffLimitExceeded")], "failed"),
         ([condition("Failed", reason="Canceled")], "canceled"),
         ([condition("Failed", reason="QueueFull")], "canceled"),
+        ([condition("Failed", reason="DependencyFailed")], "canceled"),
+        ([condition("Failed", reason="DependencyCycle")], "canceled"),
         ([condition("Failed", reason="TimedOut")], "timedOut"),
         ([condition("Failed", reason="DeadlineExceeded")], "timedOut"),
         (

@@ -29,6 +29,11 @@ def test_a_queue_with_only_what_is_required() -> None:
         "priority": "medium",
         "executionMode": "FIFO",
         "fairness": "RoundRobin",
+        "computeEnvironments": [],
+        "headOfLine": "Block",
+        "timeLimitActions": [],
+        "idleTimeoutSeconds": 0,
+        "retryAffinity": "PreferWarmest",
         "state": "Active",
         "dispatch": {"paused": False, "note": ""},
         "tags": {},
@@ -61,8 +66,8 @@ def test_a_priority_that_is_none(priority: Any) -> None:
 
 
 def test_what_a_newer_version_adds_is_ignored() -> None:
-    raw = queue(headOfLine="Backfill", dispatch={"paused": True, "until": "noon"})
-    raw["status"] = {"state": "Active", "computeEnvironments": [{"name": "gpu"}]}
+    raw = queue(onClusterLost="Wait", dispatch={"paused": True, "until": "noon"})
+    raw["status"] = {"state": "Active", "quotas": [{"name": "gpu"}]}
     parsed = JobQueue.parse(raw | {"apiVersion": "headgate.dev/v1alpha1", "kind": "JobQueue"})
     assert parsed.spec.dispatch.paused
     assert parsed.status.state == "Active"
@@ -121,6 +126,8 @@ def test_a_status_is_written_without_what_is_not_known() -> None:
         "state": "Drained",
         "runs": {"active": 0, "limit": 5},
         "clusters": [],
+        "computeEnvironments": [],
+        "shares": [],
         "accounting": {"resourceVersion": "42", "depthFloor": 0},
         "conditions": [],
     }
