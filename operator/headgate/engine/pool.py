@@ -117,7 +117,9 @@ class Pool:
         """Decide on one Job and count it as admitted; None when nothing may go."""
         while (queue := self._ready.first()) is not None:
             job = queue.next()
-            assert job is not None
+            if job is None:
+                self._stand_down(queue)
+                continue
             if not queue.has_environments:
                 return self._let_through(queue, job, choose(queue.reach), None)
             admission = self._find_room(queue, job, now)

@@ -320,6 +320,7 @@ class Queue:
         self.enlist(job)
         if lane is not None and lane is not job.lane:
             self._lineup.left(lane)
+        self._settle_shares()
 
     def anchor(self, run_key: str, uid: str) -> None:
         """Let a finished Job keep its run active for those of the run that are live."""
