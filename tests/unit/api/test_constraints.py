@@ -133,7 +133,7 @@ def test_what_the_author_wrote_is_kept() -> None:
 
 def test_an_environment_adds_nothing_twice() -> None:
     author = of(tolerations=[{"key": "spot", "value": "yes"}, {"key": "gpu", "operator": "Exists"}])
-    there = [
+    there: list[Json] = [
         {"key": "spot", "operator": "Equal", "value": "yes", "effect": ""},
         {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
         {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},

@@ -74,23 +74,8 @@ def test_depends_on(annotation: Any, names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "annotation",
     [
-        "",
-        " ",
-        ",",
-        "load,",
-        "load,,train",
-        "load train",
-        "Load",
-        "-load",
-        "load-",
-        "a..b",
-        "a/b",
-        "load\n",
-        "a\tb",
-        "n" * 254,
-        ",".join(f"job-{number}" for number in range(33)),
-        "a," * 100000,
-        7,
+        *("", " ", ",", "load,", "load,,train", "load train", "Load", "-load", "load-", "a..b", "a/b"),
+        *("load\n", "a\tb", "n" * 254, ",".join(f"job-{number}" for number in range(33)), "a," * 100_000, 7),
     ],
 )
 def test_a_wrong_depends_on_says_what_would_be_right(annotation: Any) -> None:
