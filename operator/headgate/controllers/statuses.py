@@ -6,8 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from headgate.api.times import timestamp
 from headgate.controllers.kinds import KINDS
-from headgate.engine.status import timestamp
 from headgate.kube.client import UNREACHABLE, ApiError
 from headgate.kube.resources import read, replace_status
 

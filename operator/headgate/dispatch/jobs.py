@@ -65,7 +65,7 @@ def job_from(raw: dict[str, Any]) -> Job:
     )
     try:
         job.priority = parse_priority(annotations.get(names.PRIORITY_ANNOTATION))
-        job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION))
+        job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION)) or _is_stopping(spec, status)
         job.depends_on = parse_depends_on(annotations.get(names.DEPENDS_ON_ANNOTATION))
         job.retry_of = parse_retry_of(annotations.get(names.RETRY_OF_ANNOTATION))
         job.request = request_of(raw)
@@ -86,6 +86,22 @@ def _owner(metadata: dict[str, Any]) -> str | None:
             uid: str = reference["uid"]
             return uid
     return None
+
+
+def _is_stopping(spec: dict[str, Any], status: dict[str, Any]) -> bool:
+    """Whether a Job was suspended and the Job controller has not yet seen to it: its template is fixed until then."""
+    return bool(
+        spec.get("suspend")
+        and status.get("startTime")
+        and (status.get("active") or not _is_suspended(status))
+    )
+
+
+def _is_suspended(status: dict[str, Any]) -> bool:
+    return any(
+        condition["type"] == "Suspended" and condition["status"] == "True"
+        for condition in status.get("conditions") or ()
+    )
 
 
 def _finished_at(status: dict[str, Any]) -> int:

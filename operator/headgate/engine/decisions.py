@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Scale:
     environment: str
     target: ScaleTargetRef
     replicas: int
+    why: str = field(default="", compare=False)
+    """In words, for a person."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -131,7 +131,9 @@ class Engine:
         known = environment.resource
         if known is not None and not environment.broken and _same_spec(known, resource):
             if _is_newer(resource, known):
+                # Somebody may have spoilt its status.
                 environment.resource = resource
+                self.dirty_environments[environment.name] = None
             return
         if (
             known is not None
@@ -148,7 +150,6 @@ class Engine:
         self._moment.reach(now)
         environment = self._environments.known(name)
         environment.set_resource(None, None)
-        environment.reading = environment.unreadable = environment.wanted = environment.idle_since = None
         self._environment_touched(name)
         self.dirty_environments.pop(name, None)
         self._environments.forget(name)
@@ -159,9 +160,18 @@ class Engine:
         self._environment_touched(name)
 
     def environment_scaled(
-        self, name: str, reading: ScaleReading | None, message: str | None, now: float
+        self,
+        name: str,
+        reading: ScaleReading | None,
+        message: str | None,
+        now: float,
+        *,
+        missing: bool = False,
     ) -> None:
-        """Take in what the scale of an environment's target says, None with the reason if it cannot be read."""
+        """Take in what the scale of an environment's target says, None with the reason if it cannot be read.
+
+        `missing`: because there is no such object. With both a reading and a reason it cannot be set.
+        """
         self._moment.reach(now)
         environment = self.environments.get(name)
         if environment is None or (reading or environment.reading, message) == (
@@ -169,7 +179,7 @@ class Engine:
             environment.unreadable,
         ):
             return
-        self._environments.freed(environment.scaled(reading, message))
+        self._environments.freed(environment.scaled(reading, message, missing=missing))
         self.dirty_environments[name] = None
 
     def scheduling_policy_changed(self, resource: SchedulingPolicy, now: float) -> None:
@@ -284,7 +294,7 @@ class Engine:
             seen.run_key = self._kinship.key_of(seen)
             self.jobs[seen.uid] = seen
             self._kinship.add(seen)
-            self._depend(seen, now)
+            self._depend(seen, now, waits=seen.state is JobState.WAITING)
             self._enter(seen, now)
             return
         if known.same_standing(seen) and not known.is_owed:
@@ -298,9 +308,10 @@ class Engine:
         known.assumed, known.retry_at = False, 0.0
         if known.owner_uid != seen.owner_uid:
             self._kinship.remove(known)
-        if known.depends_on != seen.depends_on:
+        begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
+        if known.depends_on != seen.depends_on or (begins_to_wait and seen.depends_on):
             known.depends_on = seen.depends_on
-            self._depend(known, now)
+            self._depend(known, now, waits=seen.state is JobState.WAITING)
         if seen.queue != known.queue:
             queue.leave(known)
             known.doomed = None
@@ -405,6 +416,8 @@ class Engine:
             job.assumed = False
             queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
             job.decided_at = 0.0
+            if job.depends_on:
+                self._depend(job, now, waits=True)
             self._relate(job.uid, now)
         self._stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._timers.at(job.retry_at, lambda now: self._retry(job, now))
@@ -462,7 +475,7 @@ class Engine:
         scaled = {
             name: environment
             for name, environment in self.environments.items()
-            if environment.resource is not None and environment.resource.spec.scaling is not None
+            if environment.target is not None
         }
         if not scaled:
             return []
@@ -486,17 +499,13 @@ class Engine:
                 demand.plan(queue, self._pool(queue.resource.spec.pool).placing)  # type: ignore[union-attr]
         decisions = []
         for name, environment in scaled.items():
-            wanted = scaling.wanted(environment, users.get(name, ()), demand, now)
+            wanted, why = scaling.wanted(environment, users.get(name, ()), demand, now)
             if wanted != environment.wanted:
                 environment.wanted = wanted
                 self.dirty_environments[name] = None
-            spec = environment.resource.spec.scaling if environment.resource else None
-            if (
-                spec is not None
-                and environment.reading is not None
-                and environment.reading.replicas != wanted
-            ):
-                decisions.append(Scale(name, spec.target_ref, wanted))
+            target, reading = environment.target, environment.reading
+            if target is not None and reading is not None and reading.replicas != wanted:
+                decisions.append(Scale(name, target, wanted, why))
         return decisions
 
     def next_wakeup(self) -> float | None:
@@ -614,22 +623,19 @@ class Engine:
         message = time_limits.message(queue, head)
         self._stuck.tell(job, "TimeLimit", message)
         self._doom(job, REASON_TIMED_OUT, message)
+        self._touch(queue, now)
 
-    def _depend(self, job: Job, now: float) -> None:
+    def _depend(self, job: Job, now: float, *, waits: bool) -> None:
         """Find out what a Job's dependencies come to; what it was to be cancelled for before counts no more."""
         if job.doomed is not None and job.doomed[0] in (REASON_DEPENDENCY_CYCLE, REASON_DEPENDENCY_FAILED):
             job.doomed = None
             self._corrections.withdraw(job)
         ring = self._dependencies.add(job)
-        if ring:
+        if ring and waits:
             names = " -> ".join(member.name for member in [*ring, ring[0]])
+            message = f"{DEPENDS_ON_ANNOTATION}: each waits for the next: {names}"
             for member in ring:
-                if member.state is JobState.WAITING:
-                    self._doom_later(
-                        member,
-                        REASON_DEPENDENCY_CYCLE,
-                        f"{DEPENDS_ON_ANNOTATION}: each waits for the next: {names}",
-                    )
+                self._doom_later(member, REASON_DEPENDENCY_CYCLE, message)
         elif job.depending:
             self._expect_dependencies(job, now)
 

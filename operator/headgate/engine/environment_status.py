@@ -75,7 +75,7 @@ def _scaling(environment: Environment) -> ScalingStatus | None:
     replicas, ready = (reading.replicas, reading.ready) if reading else (0, 0)
     wanted = environment.wanted if environment.wanted is not None else replicas
     return ScalingStatus(
-        state=_scaling_state(environment, replicas, ready, wanted),
+        state=_scaling_state(environment),
         replicas=replicas,
         ready_replicas=ready,
         wanted=wanted,
@@ -83,19 +83,20 @@ def _scaling(environment: Environment) -> ScalingStatus | None:
     )
 
 
-def _scaling_state(environment: Environment, replicas: int, ready: int, wanted: int) -> ClusterState:
+def _scaling_state(environment: Environment) -> ClusterState:
     if environment.reading is None or environment.unreadable:
         return "Unknown"
-    if not replicas == ready == wanted:
+    if not environment.is_as_wanted:
         return "Pending"
-    return "Running" if replicas else "Terminated"
+    return "Running" if environment.reading.replicas else "Terminated"
 
 
 def _scale_problem(environment: Environment) -> tuple[str, str] | None:
     assert environment.resource is not None
     if environment.resource.spec.scaling is None or environment.unreadable is None:
         return None
-    return "ScaleTargetUnreadable", environment.unreadable
+    reason = "ScaleTargetNotFound" if environment.target_missing else "ScaleTargetUnreadable"
+    return reason, environment.unreadable
 
 
 def _free(room: Room) -> dict[str, int]:

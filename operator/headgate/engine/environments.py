@@ -10,7 +10,7 @@ from headgate.engine.room import Room
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.api.computeenvironment import ComputeEnvironment, ScaleTargetRef
     from headgate.api.jobqueue import JobQueueSpec
     from headgate.engine.job import Job
     from headgate.engine.placement import Cluster, Reach
@@ -42,7 +42,9 @@ class Environment:
         """By cluster. A room outlives what made it as long as Jobs run there."""
         self.reading: ScaleReading | None = None
         self.unreadable: str | None = None
-        """Why its scale cannot be read at present."""
+        """Why its scale cannot be read, or not be set, at present."""
+        self.target_missing = False
+        """Whether that is because there is no such object."""
         self.wanted: int | None = None
         """The replicas last wanted."""
         self.idle_since: float | None = None
@@ -62,6 +64,18 @@ class Environment:
         return self.resource is not None and self.resource.spec.state == "Enabled" and self.problem is None
 
     @property
+    def target(self) -> ScaleTargetRef | None:
+        """What is scaled for it, None where nothing is."""
+        return self.resource.spec.target if self.resource else None
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether its scale can be read, and has as many instances as it is to have."""
+        reading = self.reading
+        wanted = reading.replicas if reading and self.wanted is None else self.wanted
+        return reading is not None and not self.unreadable and reading == (wanted, wanted)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is known of it but its name."""
         return self.resource is None and not any(room.active or room.waiters for room in self.rooms.values())
@@ -78,7 +92,11 @@ class Environment:
         self, resource: ComputeEnvironment | None, clusters: Mapping[str, Cluster] | None
     ) -> list[Room]:
         """Take a version of the object, or None when it is gone; return the rooms that changed."""
-        self.resource = resource
+        target, self.resource = self.target, resource
+        if target != self.target:
+            # What was read is the scale of something else.
+            self.reading = self.unreadable = self.wanted = self.idle_since = None
+            self.target_missing = False
         self.broken = None
         self.resolve(clusters)
         return self._limit_all()
@@ -88,9 +106,10 @@ class Environment:
         resource = self.resource
         self.reach = resolve(resource.spec.clusters, resource.spec.pool, clusters) if resource else None
 
-    def scaled(self, reading: ScaleReading | None, message: str | None) -> list[Room]:
+    def scaled(self, reading: ScaleReading | None, message: str | None, *, missing: bool) -> list[Room]:
         """Take what its scale says, None with the reason if that cannot be read; return the rooms that changed."""
         self.unreadable = message
+        self.target_missing = missing
         if reading is not None:
             self.reading = reading
         return self._limit_all()
@@ -158,7 +177,8 @@ class Environments:
 
     def take_freed(self) -> list[Room]:
         """Return the rooms at which somebody waits and that have changed since this was last asked."""
-        freed, self._freed = list(self._freed), {}
+        freed = list(self._freed)
+        self._freed.clear()
         return freed
 
     def forget(self, name: str) -> None:

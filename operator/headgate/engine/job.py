@@ -7,7 +7,6 @@ the handles by which its place in the line is found again without a search.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import IntEnum
 from math import inf
 from typing import TYPE_CHECKING, Final, get_args
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from headgate.api.constraints import FREE
 from headgate.api.job import Outcome
 from headgate.api.requests import NOTHING
+from headgate.api.times import seconds
 
 if TYPE_CHECKING:
     from headgate.api.constraints import Constraints
@@ -177,14 +177,6 @@ READ_FIELDS: Final = (
     "error",
 )
 """What is read from the API server and may change while a Job lives."""
-
-
-def seconds(timestamp: str) -> float | None:
-    """Return an RFC 3339 time as seconds since the epoch, None if it is none."""
-    try:
-        return datetime.fromisoformat(timestamp).timestamp()
-    except ValueError:
-        return None
 
 
 def admitted_time(job: Job) -> float:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Self
 
+from headgate.api.times import seconds
 from headgate.engine.depth import EVERYBODY
-from headgate.engine.job import RESULTS, seconds
+from headgate.engine.job import RESULTS
 
 if TYPE_CHECKING:
     from headgate.api.job import Outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +65,14 @@ def needed(shape: Amounts, demand: Mapping[str, int]) -> int:
     return max((-(-demand.get(name, 0) // size) for name, size in shape), default=0)
 
 
-def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, now: float) -> int:
+class Wanted(NamedTuple):
+    """How many instances an environment should have."""
+
+    replicas: int
+    why: str
+
+
+def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, now: float) -> Wanted:
     """Return how many instances an environment should have at `now` (seconds), within its bounds.
 
     It grows with what waits; it shrinks only when none of the queues that use it has had a live Job for long enough,
@@ -88,9 +95,17 @@ def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, no
         environment.idle_since = now
     waits = idle_timeout(environment, users)
     if environment.idle_since is not None and waits is not None and now >= environment.idle_since + waits:
-        return least
+        return Wanted(least, f"no queue that uses it has had a live Job for {waits} s")
     current = environment.reading.replicas if environment.reading else 0
-    return min(max(least, current, needed(spec.shape_amounts, demand.of(environment))), most)
+    asked = needed(spec.shape_amounts, demand.of(environment))
+    replicas = min(max(least, current, asked), most)
+    if replicas < current:
+        return Wanted(replicas, f"spec.scaling.max is {scaling.max}")
+    if replicas == scaling.min and asked < scaling.min:
+        return Wanted(replicas, f"spec.scaling.min is {scaling.min}")
+    return Wanted(
+        replicas, f"the Jobs that run there or could need {asked}, spec.scaling.max is {scaling.max}"
+    )
 
 
 def idle_timeout(environment: Environment, queues: list[Queue]) -> int | None:

@@ -6,7 +6,6 @@ unchanged world causes no write, and a status that somebody mangled is put right
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.api.clusterpool import ClusterPoolStatus, PoolClusterStatus
@@ -29,6 +28,7 @@ from headgate.api.names import CONDITION_READY as READY
 from headgate.api.names import CONDITION_RECONCILING as RECONCILING
 from headgate.api.names import CONDITION_STALLED as STALLED
 from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION, SHARES_MAX
+from headgate.api.times import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -167,7 +167,7 @@ def _shares(queue: Queue) -> list[ShareStatus]:
             waiting=share.waiting,
             active=share.active,
             usage=f"{share.average:.6f}",
-            usage_at=timestamp(share.at),
+            usage_at=datetime.fromtimestamp(share.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         )
         for share in sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
     ]
@@ -175,11 +175,6 @@ def _shares(queue: Queue) -> list[ShareStatus]:
 
 def _shortened(message: str) -> str:
     return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 3]}..."
-
-
-def timestamp(now: float) -> str:
-    """Return seconds since the epoch as an RFC 3339 time of whole seconds."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _dispatch(queue: Queue, before: JobQueueStatus, now: str) -> DispatchStatus:

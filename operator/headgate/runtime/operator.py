@@ -34,6 +34,7 @@ from headgate.kube.retry import backoff, pause_after
 from headgate.runtime.defaults import create_defaults
 from headgate.runtime.health import STALE_SECONDS, HealthServer
 from headgate.runtime.leader import Leadership
+from headgate.scaling.scaler import Scaler
 from headgate.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -135,6 +136,15 @@ class Operator:
         for kind in KINDS:
             await self._insist(f"list the {kind.plural}", partial(self._load, kind, context))
         await self._insist("list the Jobs", self._informer.list)
+        scaler = Scaler(
+            self._api,
+            self._engine,
+            events=self._events,
+            metrics=self._metrics,
+            clock=time,
+            changed=context.changed,
+        )
+        await scaler.read_all()
         self._metrics.watch(self._engine)
         # What is loaded stays: the collector need not look at a hundred thousand Jobs again and again.
         gc.collect()
@@ -145,6 +155,7 @@ class Operator:
         self._run("jobs", self._informer.run())
         self._run("statuses", self._statuses.run())
         self._run("probe", probe.run())
+        self._run("scaling", scaler.run())
         self._run("dispatch", self._dispatcher.run())
 
     async def _finish(self) -> None:

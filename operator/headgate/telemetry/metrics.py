@@ -65,6 +65,12 @@ class Metrics:
             buckets=_LATENCIES,
             registry=self.registry,
         )
+        self._scaled = Counter(
+            "headgate_scaled",
+            "Times that what an environment scales was scaled, by environment.",
+            ["environment"],
+            registry=self.registry,
+        )
         self._api_errors = Counter(
             "headgate_api_errors",
             "Requests to the API server that failed, by what was asked and the HTTP status; 0: no answer.",
@@ -81,6 +87,10 @@ class Metrics:
         self._admitted.labels(queue).inc()
         self._latency.labels(queue).observe(latency)
 
+    def scaled(self, environment: str) -> None:
+        """Count a change of what an environment scales."""
+        self._scaled.labels(environment).inc()
+
     def forget(self, queue: str) -> None:
         """Drop the series of a queue that was deleted."""
         for metric in (self._admitted, self._latency):
@@ -88,6 +98,7 @@ class Metrics:
 
     def forget_environment(self, environment: str) -> None:
         """Drop the series of a compute environment that was deleted."""
+        self._scaled.remove_by_labels({"environment": environment})
 
     def api_error(self, verb: str, error: Exception) -> None:
         """Count a request that failed."""

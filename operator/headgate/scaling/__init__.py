@@ -1,0 +1,1 @@
+"""What compute environments scale: read, and set as the engine wants it."""

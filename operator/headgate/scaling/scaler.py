@@ -1,0 +1,205 @@
+"""Keeps the engine's view of what environments scale fresh, and sets it as the engine wants.
+
+A look around every second costs nothing where no environment scales. Each target is read on its own, so that one that
+does not answer keeps no other waiting, and often only while something is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from headgate.engine.decisions import Notice, Scale
+from headgate.kube.client import UNREACHABLE, ApiError
+from headgate.scaling.targets import TargetError, Targets, described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.engine.engine import Engine
+    from headgate.engine.environments import Environment, ScaleReading
+    from headgate.kube.client import Api
+    from headgate.kube.events import EventRecorder
+    from headgate.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+TURN_SECONDS: Final = 1.0
+"""How often it is asked what to scale, and the shortest pause between two reads of one target."""
+BUSY_SECONDS: Final = 2.0
+"""How often a target is read while it is not as wanted, or cannot be read."""
+QUIET_SECONDS: Final = 10.0
+"""How often it is read otherwise: somebody else may have scaled it."""
+LONGEST_SECONDS: Final = 30.0
+"""The longest pause before a target that cannot be read or set is tried again; the pause doubles until then."""
+QUIET_FAILURES: Final = 2
+"""How often in a row the API server may fail to answer before a person is told: it may be restarting."""
+FIRST_READ_SECONDS: Final = 5.0
+AT_ONCE: Final = 8
+LONGEST_MESSAGE: Final = 1000
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One environment's target."""
+
+    due: float = 0.0
+    """When to read it again, in seconds since the epoch, if nothing is to be scaled before."""
+    not_before: float = 0.0
+    failures: int = 0
+    refused: str | None = None
+    """Why it could be read, but not set, the last time."""
+    decided_at: int = 0
+    """How many replicas were asked for when the last decision was taken."""
+    task: asyncio.Task[None] | None = None
+
+
+class Scaler:
+    """Scales what the environments name."""
+
+    def __init__(
+        self,
+        api: Api,
+        engine: Engine,
+        *,
+        events: EventRecorder,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._targets = Targets(api)
+        self._events = events
+        self._metrics = metrics
+        self._clock = clock
+        self._changed = changed
+        self._watched: dict[str, _Watched] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def read_all(self) -> None:
+        """Read every target once, and wait for it a moment: the first statuses should tell how things are."""
+        tasks = [self._visit(environment, None) for environment in self._scaled()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=FIRST_READ_SECONDS)
+
+    async def run(self) -> None:
+        """Scale until cancelled."""
+        try:
+            while True:
+                self._turn(self._clock())
+                await asyncio.sleep(TURN_SECONDS)
+        finally:
+            for watched in self._watched.values():
+                if watched.task is not None:
+                    watched.task.cancel()
+
+    def _scaled(self) -> list[Environment]:
+        return [environment for environment in self._engine.environments.values() if environment.target]
+
+    def _turn(self, now: float) -> None:
+        environments = self._scaled()
+        if len(self._watched) > len(environments):
+            names = {environment.name for environment in environments}
+            for name in self._watched.keys() - names:
+                self._forget(name)
+        if not environments:
+            return
+        scales = {scale.environment: scale for scale in self._engine.scales(now)}
+        for environment in environments:
+            watched = self._watched.setdefault(environment.name, _Watched())
+            scale = scales.get(environment.name)
+            is_free = watched.task is None or watched.task.done()
+            if is_free and now >= watched.not_before and (scale or now >= watched.due):
+                self._visit(environment, scale)
+
+    def _forget(self, name: str) -> None:
+        task = self._watched.pop(name).task
+        if task is not None:
+            task.cancel()
+
+    def _visit(self, environment: Environment, scale: Scale | None) -> asyncio.Task[None]:
+        watched = self._watched.setdefault(environment.name, _Watched())
+        assert environment.resource is not None
+        if scale is not None and environment.reading is not None:
+            watched.decided_at = environment.reading.replicas
+        watched.task = asyncio.create_task(self._look(environment.resource, watched, scale))
+        return watched.task
+
+    async def _look(self, resource: ComputeEnvironment, watched: _Watched, scale: Scale | None) -> None:
+        """Read a target and, if it is as it was when that was decided, scale it."""
+        ref = resource.spec.target
+        assert ref is not None
+        reading: ScaleReading | None = None
+        try:
+            async with self._slots:
+                found = await self._targets.read(ref)
+                reading = found.reading
+                if scale is None or scale.target != ref:
+                    watched.refused = None
+                elif reading.replicas == watched.decided_at:
+                    reading = await self._targets.write(ref, found, scale.replicas)
+                    watched.refused = None
+                    self._scaled_to(resource, found.reading.replicas, scale)
+        except TargetError as error:
+            if reading is not None:
+                watched.refused = error.message
+            self._fail(watched)
+            self._tell(resource, reading, error.message, missing=error.missing)
+        except (ApiError, *UNREACHABLE) as error:
+            if isinstance(error, ApiError) and error.status == 409:
+                # Somebody else was faster: the next turn goes by what there is then.
+                watched.not_before = self._clock() + TURN_SECONDS
+                return
+            self._metrics.api_error("scale", error)
+            self._fail(watched)
+            if watched.failures > QUIET_FAILURES:
+                words = str(error) or type(error).__name__
+                self._tell(resource, reading, f"the scale of {described(ref)} cannot be reached: {words}")
+        except Exception:
+            # One that nobody foresaw must not keep the others from theirs.
+            logger.exception("the target of ComputeEnvironment %s is left alone for now", resource.name)
+            self._metrics.unreadable.inc()
+            self._fail(watched)
+        else:
+            watched.failures = 0
+            self._tell(resource, reading, watched.refused)
+            now = self._clock()
+            watched.not_before = now + TURN_SECONDS
+            watched.due = now + (QUIET_SECONDS if self._is_quiet(resource.name) else BUSY_SECONDS)
+
+    def _fail(self, watched: _Watched) -> None:
+        pause = min(BUSY_SECONDS * 2**watched.failures, LONGEST_SECONDS)
+        watched.failures += 1
+        watched.not_before = watched.due = self._clock() + pause
+
+    def _tell(
+        self,
+        resource: ComputeEnvironment,
+        reading: ScaleReading | None,
+        message: str | None,
+        *,
+        missing: bool = False,
+    ) -> None:
+        known = self._engine.environments.get(resource.name)
+        if known is None or known.target != resource.spec.target:
+            # It was changed meanwhile: this is about something else.
+            return
+        shortened = message[:LONGEST_MESSAGE] if message else None
+        self._engine.environment_scaled(resource.name, reading, shortened, self._clock(), missing=missing)
+        self._changed()
+
+    def _is_quiet(self, name: str) -> bool:
+        environment = self._engine.environments.get(name)
+        return environment is None or environment.is_as_wanted
+
+    def _scaled_to(self, resource: ComputeEnvironment, before: int, scale: Scale) -> None:
+        self._metrics.scaled(resource.name)
+        message = f"{described(scale.target)} from {before} to {scale.replicas}: {scale.why}"
+        self._events.record(
+            Notice(
+                "ComputeEnvironment", None, resource.name, resource.metadata.uid, "Normal", "Scaled", message
+            )
+        )
