@@ -208,14 +208,7 @@ class Scaling(Model):
 
     model_config = ConfigDict(
         json_schema_extra=crd(
-            rules=[
-                Rule(
-                    "self.min <= self.max",
-                    "min is not more than max",
-                    message_expression="'min is not more than max, which is ' + string(self.max)",
-                    field_path=".min",
-                )
-            ]
+            rules=[Rule("self.min <= self.max", "min must not be more than max", field_path=".min")]
         )
     )
 
