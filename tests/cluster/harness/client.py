@@ -20,6 +20,8 @@ T = TypeVar("T")
 JOBS = "/apis/batch/v1/jobs"
 QUEUES = "/apis/headgate.dev/v1alpha1/jobqueues"
 POOLS = "/apis/headgate.dev/v1alpha1/clusterpools"
+ENVIRONMENTS = "/apis/headgate.dev/v1alpha1/computeenvironments"
+POLICIES = "/apis/headgate.dev/v1alpha1/schedulingpolicies"
 MERGE = "application/merge-patch+json"
 
 
@@ -131,8 +133,14 @@ class User:
         labels: dict[str, str] | None = None,
         annotations: dict[str, str] | None = None,
         owner: Json | None = None,
+        requests: dict[str, str] | None = None,
+        pod: Json | None = None,
         **spec: Any,
     ) -> Json:
+        """Return a Job whose pods run for so many seconds and request so much; `pod` is more of their spec."""
+        container: Json = {"name": "main", "image": "none"}
+        if requests:
+            container["resources"] = {"requests": requests}
         pod_annotations = {"headgate.dev/test-duration": f"{seconds}s"}
         if fail:
             pod_annotations["headgate.dev/test-fail"] = "true"
@@ -160,7 +168,7 @@ class User:
                 **spec,
                 "template": {
                     "metadata": {"annotations": pod_annotations},
-                    "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},
+                    "spec": {"restartPolicy": "Never", "containers": [container], **(pod or {})},
                 },
             },
         }
@@ -207,10 +215,42 @@ class User:
     def pool_status(self, name: str) -> Json:
         return dict(self.client.get(f"{POOLS}/{self.full(name)}").get("status") or {})
 
+    def environment(self, name: str, **spec: Any) -> Json:
+        """Create a ComputeEnvironment, with the namespace before its name; on demand unless told otherwise."""
+        return self._create(ENVIRONMENTS, "ComputeEnvironment", name, {"type": "OnDemand", **spec})
+
+    def change_environment(self, name: str, **spec: Any) -> Json:
+        return self.client.patch(f"{ENVIRONMENTS}/{self.full(name)}", {"spec": spec})
+
+    def environment_status(self, name: str) -> Json:
+        return dict(self.client.get(f"{ENVIRONMENTS}/{self.full(name)}").get("status") or {})
+
+    def using(self, *environments: str) -> list[Json]:
+        """Return a queue's spec.computeEnvironments: these, in this order."""
+        return [{"order": order, "name": self.full(name)} for order, name in enumerate(environments, 1)]
+
+    def policy(self, name: str, **fair_share: Any) -> Json:
+        """Create a SchedulingPolicy, with the namespace before its name."""
+        return self._create(POLICIES, "SchedulingPolicy", name, {"fairShare": fair_share})
+
+    def change_policy(self, name: str, **fair_share: Any) -> Json:
+        return self.client.patch(f"{POLICIES}/{self.full(name)}", {"spec": {"fairShare": fair_share}})
+
+    def policy_status(self, name: str) -> Json:
+        return dict(self.client.get(f"{POLICIES}/{self.full(name)}").get("status") or {})
+
+    def _create(self, path: str, kind: str, name: str, spec: Json) -> Json:
+        body = {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": self.full(name)},
+            "spec": spec,
+        }
+        return self.client.create(path, body)
+
     def condition(self, queue: str, kind: str) -> Json:
         """Return a condition of a queue; a KeyError where it is not there yet."""
-        found = {c["type"]: c for c in self.status(queue)["conditions"]}
-        return dict(found[kind])
+        return condition(self.status(queue), kind)
 
     def until_waiting(self, queue: str, count: int) -> None:
         """Wait until the operator knows of so many waiting Jobs."""
@@ -280,6 +320,11 @@ class User:
             and event["regarding"]["name"] == name
             and (not reason or event["reason"] == reason)
         ]
+
+
+def condition(status: Json, kind: str) -> Json:
+    """Return a condition from a status; a KeyError where it is not there yet."""
+    return dict({c["type"]: c for c in status["conditions"]}[kind])
 
 
 def next_second() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 
 from controlplane import ClusterAccess, tool
-from tests.cluster.harness.client import POOLS, QUEUES, Client, RefusedError, User, eventually
+from tests.cluster.harness.client import ENVIRONMENTS, POLICIES, POOLS, QUEUES, Client, RefusedError, User, eventually
 from tests.cluster.harness.operator import OperatorProcess
 from tests.cluster.harness.recorder import Recorder
 
@@ -73,7 +73,7 @@ def install(cluster: ClusterAccess) -> None:
     kubectl = kubectl_for(cluster)
     kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all([namespace, *crds]))
     client = Client(cluster.server, cluster.tokens["admin"], cluster.ca_file)
-    for path in (QUEUES, POOLS):
+    for path in (QUEUES, POOLS, ENVIRONMENTS, POLICIES):
         eventually(partial(client.get, path))
     rest = [body for body in objects if body not in crds]
     eventually(

@@ -138,7 +138,7 @@ class Checker:
                 self._pool(seen)
             elif seen.kind == "JobQueue":
                 self._queue(seen)
-            else:
+            elif seen.kind == "Job":
                 self._job(seen)
         return self.wrong
 

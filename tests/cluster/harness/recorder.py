@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 
-from tests.cluster.harness.client import JOBS, POOLS, QUEUES
+from tests.cluster.harness.client import ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
+
+
+WATCHED = {
+    "Job": JOBS,
+    "JobQueue": QUEUES,
+    "ClusterPool": POOLS,
+    "ComputeEnvironment": ENVIRONMENTS,
+    "SchedulingPolicy": POLICIES,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Seen:
 
 
 class Recorder:
-    """Records every revision of Jobs, queues and pools from its start to its stop."""
+    """Records every revision of Jobs and of Headgate's objects from its start to its stop."""
 
     def __init__(self, server: str, token: str, ca_file: Path) -> None:
         self._server = server
@@ -65,7 +74,7 @@ class Recorder:
 
     def start(self) -> Self:
         """Begin with a list of what is there, then follow."""
-        for kind, path in (("Job", JOBS), ("JobQueue", QUEUES), ("ClusterPool", POOLS)):
+        for kind, path in WATCHED.items():
             listed = self._get(path)
             version = listed["metadata"]["resourceVersion"]
             for body in listed["items"]:
