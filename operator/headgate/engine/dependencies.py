@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from headgate.engine.job import JobState
+
 if TYPE_CHECKING:
     from headgate.api.job import Outcome
     from headgate.engine.job import Job
@@ -130,7 +132,7 @@ class Dependencies:
         return ended.environment if ended else None
 
     def _ring(self, job: Job) -> list[Job]:
-        """Return the Jobs of a ring that runs through this one, in which each waits for the next; else nothing.
+        """Return the Jobs of a ring that runs through this one, which waits, in which each waits for the next.
 
         Only a Job that others wait for already, and that waits itself, can close one.
         """
@@ -149,7 +151,7 @@ class Dependencies:
                     while (before := reached[ring[-1].uid]) is not None:
                         ring.append(before)
                     return ring[::-1]
-                if there is not None and there.uid not in reached:
+                if there is not None and there.uid not in reached and there.state is JobState.WAITING:
                     reached[there.uid] = here
                     stack.append(there)
         return []

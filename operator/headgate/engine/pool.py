@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.engine.environments import Environments
     from headgate.engine.job import Job
     from headgate.engine.queue import Queue
-    from headgate.engine.room import Room
+    from headgate.engine.room import Rank, Room
 
 
 class Pool:
@@ -77,6 +77,7 @@ class Pool:
         for environment in self._environments.by_name.values():
             if environment.resource is not None and environment.resource.spec.pool == self.name:
                 environment.resolve(self.clusters)
+                self._environments.dirty[environment.name] = None
         for queue in self.queues.values():
             self.resolve(queue)
 
@@ -95,12 +96,10 @@ class Pool:
         if job is None:
             self._stand_down(queue)
         elif queue.rank is None:
-            assert queue.resource is not None
-            self._turn += 1
-            queue.rank = (-queue.resource.spec.priority_value, self._turn)
-            self._ready.add(queue.rank, queue)
+            queue.rank = queue.place = self._last_rank(queue)
+            self._ready.add(queue.place, queue)
         elif queue.entry is None and (queue.news or queue.head is None or not queue.head.is_for(job)):
-            self._ready.add(queue.rank, queue)
+            self._ready.add(queue.place, queue)
 
     def wake(self, room: Room) -> None:
         """Look again at the queues that wait for a room in which something got free.
@@ -109,7 +108,7 @@ class Pool:
         """
         for _, head in room.waiters:
             if head.queue.entry is None:
-                self._ready.add(head.rank, head.queue)
+                self._ready.add(head.queue.place, head.queue)
             if room in head.rooms and not head.backfills:
                 break
 
@@ -138,13 +137,22 @@ class Pool:
         if queue.backfills:
             passing = self.placing.pass_by(queue, job, queue.rank, now)
             if passing is not None:
-                # The queue stays where it is: those that pass cost it no turn.
                 admission = self._order(queue, passing[0], passing[1].cluster, passing[1])
+                # It was the queue's turn, but the head keeps its rank: what passes must not put it off.
+                self._ready.discard(queue)
+                queue.place = self._last_rank(queue)
+                queue.news = True
                 self.touch(queue)
                 return admission
         queue.news = False
         self._ready.discard(queue)
         return None
+
+    def _last_rank(self, queue: Queue) -> Rank:
+        """Return the rank behind all equals of a queue."""
+        assert queue.resource is not None
+        self._turn += 1
+        return -queue.resource.spec.priority_value, self._turn
 
     def _let_through(self, queue: Queue, job: Job, cluster: str, room: Room | None) -> Admit:
         admission = self._order(queue, job, cluster, room)

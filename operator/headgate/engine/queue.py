@@ -20,7 +20,7 @@ from headgate.engine.runs import Run
 from headgate.engine.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from headgate.api.jobqueue import JobQueue
     from headgate.api.schedulingpolicy import SchedulingPolicy
@@ -77,6 +77,8 @@ class Queue:
         """Its place among the queues of its pool that are to be looked at."""
         self.rank: Rank | None = None
         """Its place in the order of its pool, while something in it may go as far as its own limits are concerned."""
+        self.place: Rank = (0, 0)
+        """Its turn among the queues that are to be looked at: its rank, or a later one if a Job has passed its head."""
         self.head: Head | None = None
         """The Job that goes next and does not fit."""
         self.news = False
@@ -274,11 +276,11 @@ class Queue:
         self.jobs[job.uid] = job
         excess = self.depth.arrive(job)
         self._count(job, 1)
+        if self.shares is not None:
+            self._share(self.shares.enter, job)
         self._refresh(job.run_key)
         if excess is not None:
             self.withdraw(excess)
-        if self.shares is not None and job.state is JobState.ACTIVE:
-            self.shares.backdate(job, self._moment.now)
         self.enlist(job)
         return excess
 
@@ -295,6 +297,8 @@ class Queue:
         """Let go of a Job that finished, was deleted or moved."""
         self.withdraw(job)
         self._count(job, -1)
+        if self.shares is not None:
+            self._share(self.shares.leave, job)
         self._refresh(job.run_key)
         self.depth.leave(job)
         self.overdue.pop(job.uid, None)
@@ -309,9 +313,13 @@ class Queue:
         lane = self._lineup.step_out(job)
         run_key = job.run_key
         self._count(job, -1)
+        if self.shares is not None:
+            self._share(self.shares.leave, job)
         for name, value in values.items():
             setattr(job, name, value)
         self._count(job, 1)
+        if self.shares is not None:
+            self._share(self.shares.join, job)
         self._refresh(job.run_key)
         if run_key != job.run_key:
             self._refresh(run_key)
@@ -332,7 +340,7 @@ class Queue:
     def has_finished(self, job: Job) -> None:
         """Take note of a Job that was first seen finished: its share has used what it had."""
         if self.shares is not None:
-            self.shares.backdate(job, job.finished_at)
+            self.shares.remember(job)
 
     def unanchor(self, run_key: str, uid: str) -> None:
         """Take note that a finished Job was deleted."""
@@ -417,9 +425,7 @@ class Queue:
         self.shares = Shares(self._moment)
         self.shares.restore(past.shares if past else ())
         for job in self._by_arrival():
-            self.shares.count(job, 1)
-            if job.state is JobState.ACTIVE:
-                self.shares.backdate(job, self._moment.now)
+            self.shares.enter(job)
 
     def _settle_shares(self) -> None:
         if self.shares is not None:
@@ -428,8 +434,6 @@ class Queue:
 
     def _count(self, job: Job, sign: int) -> None:
         """Add a live Job to the counters of its state and its run, or take it off."""
-        if self.shares is not None:
-            self._count_share(self.shares, job, sign)
         run = self.runs.get(job.run_key)
         if job.state is JobState.ACTIVE:
             self.active += sign
@@ -452,10 +456,12 @@ class Queue:
                 run = self.runs[job.run_key] = Run(job.run_key)
         run.live += sign
 
-    def _count_share(self, shares: Shares, job: Job, sign: int) -> None:
-        active = shares.active
-        shares.count(job, sign)
-        self.news |= active != shares.active
+    def _share(self, count: Callable[[Job], None], job: Job) -> None:
+        """Have a Job counted in its share, and see to what follows from that."""
+        assert self.shares is not None
+        active = self.shares.active
+        count(job)
+        self.news |= active != self.shares.active
         if job.state is JobState.ACTIVE:
             self._lineup.share_changed(job)
 

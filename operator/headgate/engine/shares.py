@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _GIB: Final = 2**30
 _MEMORY_PER_CORE: Final = 8 * _GIB
 _CORES_PER_DEVICE: Final = 8
+_SLACK_SECONDS: Final = 1.0
+"""An admission is stamped a moment after it is decided: that much later or earlier is the same time."""
 _MOST_EXPONENT: Final = 64
 """With more active shares than this, what is kept is nothing, whatever the reservation."""
 
@@ -102,7 +104,7 @@ class Shares:
         if policy == self._policy:
             return False
         for share in self.by_identifier.values():
-            self._accrue(share)
+            self._accrue(share, self._moment.now)
         self._policy = policy
         self._factors.clear()
         return True
@@ -113,40 +115,51 @@ class Shares:
             share = self.by_identifier.setdefault(identifier, Share(identifier))
             share.average, share.at, share.written_at = average, at, at
 
-    def count(self, job: Job, sign: int) -> None:
-        """Count a live Job in or out, as what it is now."""
-        identifier = identifier_of(job)
-        share = self.by_identifier.get(identifier)
-        if share is None:
-            share = self.by_identifier[identifier] = Share(identifier, at=self._moment.now)
+    def enter(self, job: Job) -> None:
+        """Take in a live Job that is seen for the first time; what it has used until now counts."""
+        share = self._share(job)
         if job.state is JobState.ACTIVE:
-            self._accrue(share)
-            share.active += sign
-            share.running = share.running + sign * weight(job.request) if share.active else 0.0
+            self._reckon(share, job, max(admitted_time(job) or self._moment.now, share.written_at))
+            share.active += 1
+            share.running += weight(job.request)
         else:
-            share.waiting += sign
-        if sign < 0:
-            share.refused.pop(job.uid, None)
-        if not share.live:
-            self._idle[identifier] = None
-        elif identifier not in self._taken:
-            if len(self._taken) < SHARES_MAX:
-                self._taken[identifier] = None
-            else:
-                self._full[identifier] = None
+            share.waiting += 1
+        self._seat(share)
 
-    def backdate(self, job: Job, until: float) -> None:
-        """Count what a Job has used before it was first seen, up to a time in seconds since the epoch."""
-        since = admitted_time(job)
-        share = self.by_identifier.get(identifier_of(job))
-        if not since:
-            return
-        if share is None:
-            share = self.by_identifier[identifier_of(job)] = Share(identifier_of(job), at=self._moment.now)
+    def join(self, job: Job) -> None:
+        """Count a Job in as what it is from now on."""
+        share = self._share(job)
+        if job.state is JobState.ACTIVE:
+            self._accrue(share, self._moment.now)
+            share.active += 1
+            share.running += weight(job.request)
+        else:
+            share.waiting += 1
+        self._seat(share)
+
+    def leave(self, job: Job) -> None:
+        """Count a Job out as what it was until now."""
+        share = self._share(job)
+        if job.state is JobState.ACTIVE:
+            self._accrue(share, self._moment.now)
+            share.active -= 1
+            share.running = share.running - weight(job.request) if share.active else 0.0
+        else:
+            share.waiting -= 1
+        share.refused.pop(job.uid, None)
+        if not share.live:
+            self._idle[share.identifier] = None
+
+    def remember(self, job: Job) -> None:
+        """Count what a Job has used that is seen for the first time, and is finished."""
+        since, until = admitted_time(job), float(job.finished_at)
+        share = self._share(job)
         since = max(since, share.written_at)
-        if until > since:
-            self._accrue(share)
-            share.average += weight(job.request) * (self._left(until) - self._left(since))
+        if not admitted_time(job) or until <= since:
+            return
+        self._accrue(share, until)
+        used = self._left(share.at - until) - self._left(share.at - since)
+        share.average += weight(job.request) * used
 
     def takes(self, job: Job) -> bool:
         """Whether a Job's share is one of those the queue has room for; one that is not is called for later."""
@@ -180,7 +193,7 @@ class Shares:
         share = self.by_identifier.get(identifier)
         if share is None:
             return 0.0
-        return share.running + self._average(share)
+        return share.running + self._average(share, self._moment.now)
 
     def rank(self, identifier: str) -> float:
         """Return what shares are compared by: usage times weight factor, lower first."""
@@ -200,18 +213,42 @@ class Shares:
             return NOTHING_KEPT
         return Kept(reserved**self.active, 100**self.active)
 
-    def _accrue(self, share: Share) -> None:
-        share.average = self._average(share)
-        share.at = self._moment.now
+    def _share(self, job: Job) -> Share:
+        identifier = identifier_of(job)
+        share = self.by_identifier.get(identifier)
+        if share is None:
+            share = self.by_identifier[identifier] = Share(identifier, at=self._moment.now)
+        return share
 
-    def _average(self, share: Share) -> float:
-        left = self._left(share.at)
+    def _seat(self, share: Share) -> None:
+        """Give a share that has something live a place, if there is one."""
+        if share.identifier not in self._taken:
+            taken = self._taken if self.active < SHARES_MAX else self._full
+            taken[share.identifier] = None
+
+    def _reckon(self, share: Share, job: Job, since: float) -> None:
+        """Count what an active Job has used since a time (seconds), up to where its share has been counted.
+
+        A restarted operator in an unchanged world finds just what was written, down to the time.
+        """
+        if since > share.at + _SLACK_SECONDS:
+            self._accrue(share, since)
+        elif since < share.at - _SLACK_SECONDS:
+            share.average += weight(job.request) * (1.0 - self._left(share.at - since))
+
+    def _accrue(self, share: Share, until: float) -> None:
+        if until > share.at:
+            share.average = self._average(share, until)
+            share.at = until
+
+    def _average(self, share: Share, at: float) -> float:
+        left = self._left(at - share.at)
         return share.average * left + share.running * (1.0 - left) if self._half_life else 0.0
 
-    def _left(self, since: float) -> float:
-        """Return how much of what was used at a time (seconds since the epoch) still counts."""
+    def _left(self, seconds: float) -> float:
+        """Return how much of what was used so long ago still counts."""
         half_life = self._half_life
-        return 0.5 ** (max(self._moment.now - since, 0.0) / half_life) if half_life else 0.0
+        return 0.5 ** (max(seconds, 0.0) / half_life) if half_life else 0.0
 
     @property
     def _half_life(self) -> int:
@@ -220,7 +257,7 @@ class Shares:
     def _forget(self) -> None:
         """Let go of the shares that have used least, of those that have nothing live."""
         idle = [share for share in self.by_identifier.values() if not share.live]
-        idle.sort(key=self._average)
+        idle.sort(key=lambda share: self._average(share, self._moment.now))
         for share in idle[: len(self.by_identifier) - SHARES_MAX]:
             del self.by_identifier[share.identifier]
         self._factors.clear()
