@@ -16,3 +16,8 @@ def seconds(timestamp: str) -> float | None:
 def timestamp(now: float) -> str:
     """Return seconds since the epoch as an RFC 3339 time of whole seconds."""
     return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def precise_timestamp(now: float) -> str:
+    """Return seconds since the epoch as an RFC 3339 time with microseconds."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -7,16 +7,13 @@ counts from then on, although it may be deleted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
     from headgate.api.job import Outcome
     from headgate.engine.job import Job
-
-DEPENDENCY_NOT_FOUND_SECONDS: Final = 5.0
-"""How long a Job may be there before those it depends on, before a person is told."""
 
 Named = tuple[str, str]
 """Namespace and name of a Job."""

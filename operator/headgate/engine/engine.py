@@ -11,29 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from headgate.api.names import (
-    DEPENDS_ON_ANNOTATION,
-    REASON_CANCELED,
-    REASON_DEPENDENCY_CYCLE,
-    REASON_DEPENDENCY_FAILED,
-    REASON_QUEUE_FULL,
-    REASON_TIMED_OUT,
-)
-from headgate.engine import scaling, time_limits
+from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT
+from headgate.engine import scaling
 from headgate.engine.confirmations import Confirmations
 from headgate.engine.corrections import Corrections
 from headgate.engine.decisions import Admit, Scale
-from headgate.engine.dependencies import DEPENDENCY_NOT_FOUND_SECONDS, Dependencies
+from headgate.engine.dependents import Dependents
 from headgate.engine.environments import Environments
 from headgate.engine.job import READ_FIELDS, JobState
 from headgate.engine.kinship import Kinship
 from headgate.engine.moment import Moment
 from headgate.engine.past import Past
 from headgate.engine.placing import NO_ROOM
-from headgate.engine.policies import Policy
+from headgate.engine.policies import Policies
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
 from headgate.engine.stuck import QUEUE_NOT_FOUND_SECONDS, StuckJobs
+from headgate.engine.time_limits import TimeLimits
 from headgate.engine.timers import Timers
 
 if TYPE_CHECKING:
@@ -69,20 +63,22 @@ class Engine:
         self.dirty_queues: dict[str, None] = {}
         """Queues whose status may have changed; who writes statuses empties it."""
         self.dirty_pools: dict[str, None] = {}
-        self.dirty_policies: dict[str, None] = {}
         self._environments = Environments()
         self.environments = self._environments.by_name
         self.dirty_environments = self._environments.dirty
-        self.policies: dict[str, Policy] = {}
+        self._policies = Policies()
+        self.policies = self._policies.by_name
+        self.dirty_policies = self._policies.dirty
         self._moment = Moment()
         self._finished: dict[str, _Finished] = {}
         """By UID, each finished Job that still exists."""
-        self._dependencies = Dependencies()
         self._kinship = Kinship(self.jobs)
         self._corrections = Corrections()
         self._confirmations = Confirmations()
         self._stuck = StuckJobs()
         self._timers = Timers()
+        self._dependents = Dependents(self.jobs, self._stuck, self._timers, self._doom)
+        self._time_limits = TimeLimits(self._timers, self._confirmations)
         self._past_runs: dict[str, None] = {}
         """Admitted Jobs that were first seen finished, until the list they came with has been told."""
         self._loaded = False
@@ -185,30 +181,24 @@ class Engine:
     def scheduling_policy_changed(self, resource: SchedulingPolicy, now: float) -> None:
         """Take in a version of a SchedulingPolicy; an older one than known is ignored."""
         self._moment.reach(now)
-        policy = self._policy(resource.metadata.name)
-        known = policy.resource
+        known = self._policies.known(resource.metadata.name).resource
         if (
             known is not None
             and known.metadata.uid == resource.metadata.uid
             and not _is_newer(resource, known)
         ):
             return
-        policy.resource, policy.broken = resource, None
-        self._policy_touched(policy)
+        self._set_policy(resource.metadata.name, resource)
 
     def scheduling_policy_gone(self, name: str, now: float) -> None:
         """Take note that a SchedulingPolicy was deleted: queues that name it stall until it is back."""
         self._moment.reach(now)
-        policy = self._policy(name)
-        policy.resource = None
-        self._policy_touched(policy)
-        del self.policies[name]
+        self._set_policy(name, None)
         self.dirty_policies.pop(name, None)
 
     def scheduling_policy_broken(self, name: str, message: str) -> None:
         """Take note that the newest version of a SchedulingPolicy makes no sense; the last good one stays."""
-        policy = self._policy(name)
-        policy.broken = message
+        self._policies.known(name).broken = message
         self.dirty_policies[name] = None
 
     def queue_changed(self, resource: JobQueue, now: float) -> None:
@@ -242,13 +232,12 @@ class Engine:
             too_many = queue.set_resource(resource)
         if too_many or (queue.lifecycle.terminating and not was_terminating):
             self._confirmations.want(name)
-        self._follow_policy(queue)
+        self._policies.follow(queue)
         pool = self._pool(resource.spec.pool)
         pool.add(queue)
         for environment in named_before ^ queue.names_environments:
             self.dirty_environments[environment] = None
-        if queue.head is not None:
-            self._limit_time(queue, queue.head.job, queue.head.reason)
+        self._time_limits.watch(queue)
         self._touch(queue, now)
 
     def queue_gone(self, name: str) -> None:
@@ -260,11 +249,8 @@ class Engine:
         pool.remove(queue)
         for environment in queue.names_environments:
             self.dirty_environments[environment] = None
-        for policy in self.policies.values():
-            if name in policy.queues:
-                policy.queues.discard(name)
-                self.dirty_policies[policy.name] = None
         queue.set_resource(None)
+        self._policies.follow(queue)
         self.dirty_pools[pool.name] = None
         self.dirty_queues.pop(name, None)
         self._confirmations.drop(name)
@@ -294,7 +280,7 @@ class Engine:
             seen.run_key = self._kinship.key_of(seen)
             self.jobs[seen.uid] = seen
             self._kinship.add(seen)
-            self._depend(seen, now, waits=seen.state is JobState.WAITING)
+            self._dependents.take_in(seen, now, waits=seen.state is JobState.WAITING)
             self._enter(seen, now)
             return
         if known.same_standing(seen) and not known.is_owed:
@@ -311,7 +297,7 @@ class Engine:
         begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
         if known.depends_on != seen.depends_on or (begins_to_wait and seen.depends_on):
             known.depends_on = seen.depends_on
-            self._depend(known, now, waits=seen.state is JobState.WAITING)
+            self._dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
         if seen.queue != known.queue:
             queue.leave(known)
             known.doomed = None
@@ -335,13 +321,12 @@ class Engine:
         if known is not None:
             queue = self.queues[known.queue]
             self._leave(queue, known)
-            for dependent in self._dependencies.waiting_for(known):
-                self._expect_dependencies(dependent, now)
+            self._dependents.gone(known, now)
             self._relate(uid, now)
         elif uid in self._finished:
             self._past_runs.pop(uid, None)
             gone = self._finished.pop(uid)
-            self._dependencies.forget(uid, gone.namespace, gone.name)
+            self._dependents.index.forget(uid, gone.namespace, gone.name)
             queue = self.queues[gone.queue]
             finished = queue.tally.present.pop(uid)
             if finished.run_key is not None:
@@ -417,7 +402,7 @@ class Engine:
             queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
             job.decided_at = 0.0
             if job.depends_on:
-                self._depend(job, now, waits=True)
+                self._dependents.take_in(job, now, waits=True)
             self._relate(job.uid, now)
         self._stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._timers.at(job.retry_at, lambda now: self._retry(job, now))
@@ -443,7 +428,8 @@ class Engine:
                 limit = resource.spec.depth
                 message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
                 self._doom(job, REASON_QUEUE_FULL, message)
-            elif queue.overdue.pop(job.uid, None):
+            elif job.uid in queue.overdue:
+                del queue.overdue[job.uid]
                 self._time_out(queue, job, now)
         self._confirmations.want(name)
 
@@ -472,40 +458,15 @@ class Engine:
     def scales(self, now: float) -> list[Scale]:
         """Return which environments are to be scaled, at `now` (seconds)."""
         self._moment.reach(now)
-        scaled = {
-            name: environment
-            for name, environment in self.environments.items()
-            if environment.target is not None
-        }
-        if not scaled:
-            return []
-        queues = sorted(
-            (
-                queue
-                for queue in self.queues.values()
-                if queue.has_environments and queue.resource is not None
-            ),
-            key=lambda queue: (
-                (-queue.resource.spec.priority_value, queue.name) if queue.resource else (0, "")
-            ),
-        )
-        users: dict[str, list[Queue]] = {}
-        demand = scaling.Demand()
-        for queue in queues:
-            named = queue.names_environments
-            for name in named:
-                users.setdefault(name, []).append(queue)
-            if not named.isdisjoint(scaled):
-                demand.plan(queue, self._pool(queue.resource.spec.pool).placing)  # type: ignore[union-attr]
+        placing = {name: pool.placing for name, pool in self.pools.items()}
         decisions = []
-        for name, environment in scaled.items():
-            wanted, why = scaling.wanted(environment, users.get(name, ()), demand, now)
-            if wanted != environment.wanted:
-                environment.wanted = wanted
-                self.dirty_environments[name] = None
+        for environment, wanted in scaling.plan(self.environments, self.queues.values(), placing, now):
+            if wanted.replicas != environment.wanted:
+                environment.wanted = wanted.replicas
+                self.dirty_environments[environment.name] = None
             target, reading = environment.target, environment.reading
-            if target is not None and reading is not None and reading.replicas != wanted:
-                decisions.append(Scale(name, target, wanted, why))
+            if target is not None and reading is not None and reading.replicas != wanted.replicas:
+                decisions.append(Scale(environment.name, target, *wanted))
         return decisions
 
     def next_wakeup(self) -> float | None:
@@ -547,7 +508,7 @@ class Engine:
     def _pool(self, name: str) -> Pool:
         pool = self.pools.get(name)
         if pool is None:
-            pool = self.pools[name] = Pool(name, self._environments, self._dependencies)
+            pool = self.pools[name] = Pool(name, self._environments, self._dependents.index)
             self._rotation.append(pool)
         return pool
 
@@ -557,30 +518,8 @@ class Engine:
             queue = self.queues[name] = Queue(name, self._environments, self._moment)
         return queue
 
-    def _policy(self, name: str) -> Policy:
-        policy = self.policies.get(name)
-        if policy is None:
-            policy = self.policies[name] = Policy(name)
-        return policy
-
-    def _follow_policy(self, queue: Queue) -> None:
-        """Have a queue go by the scheduling policy that it names now."""
-        assert queue.resource is not None
-        name = queue.resource.spec.scheduling_policy
-        for policy in self.policies.values():
-            if (queue.name in policy.queues) is not (policy.name == name):
-                policy.queues.symmetric_difference_update((queue.name,))
-                self.dirty_policies[policy.name] = None
-        if name is not None:
-            policy = self._policy(name)
-            policy.queues.add(queue.name)
-            queue.set_policy(policy.resource)
-
-    def _policy_touched(self, policy: Policy) -> None:
-        self.dirty_policies[policy.name] = None
-        for name in sorted(policy.queues):
-            queue = self.queues[name]
-            queue.set_policy(policy.resource)
+    def _set_policy(self, name: str, resource: SchedulingPolicy | None) -> None:
+        for queue in self._policies.set_resource(name, resource):
             self._touch(queue, self._moment.now)
 
     def _environment_touched(self, name: str) -> None:
@@ -600,68 +539,21 @@ class Engine:
                 continue
             if head.reason != NO_ROOM:
                 self._stuck.tell(head.job, head.reason, head.message)
-            self._limit_time(queue, head.job, head.reason)
-
-    def _limit_time(self, queue: Queue, job: Job, reason: str) -> None:
-        """Have a Job at the head looked at when it will have been there for too long."""
-        due = time_limits.due(queue, job, reason)
-        if due is not None:
-            self._timers.at(due, lambda now: self._overdue(queue, job, reason, now))
-
-    def _overdue(self, queue: Queue, job: Job, reason: str, now: float) -> None:
-        due = time_limits.due(queue, job, reason)
-        if due is not None and due <= now and self.queues.get(queue.name) is queue:
-            queue.overdue[job.uid] = reason
-            self._confirmations.want(queue.name)
+            self._time_limits.watch(queue)
 
     def _time_out(self, queue: Queue, job: Job, now: float) -> None:
-        """End a Job that has been at the head for too long, if it still is, by the newest spec."""
-        head = queue.head
-        due = time_limits.due(queue, job, head.reason) if head else None
-        if head is None or due is None or due > now:
-            return
-        message = time_limits.message(queue, head)
-        self._stuck.tell(job, "TimeLimit", message)
-        self._doom(job, REASON_TIMED_OUT, message)
-        self._touch(queue, now)
-
-    def _depend(self, job: Job, now: float, *, waits: bool) -> None:
-        """Find out what a Job's dependencies come to; what it was to be cancelled for before counts no more."""
-        if job.doomed is not None and job.doomed[0] in (REASON_DEPENDENCY_CYCLE, REASON_DEPENDENCY_FAILED):
-            job.doomed = None
-            self._corrections.withdraw(job)
-        ring = self._dependencies.add(job)
-        if ring and waits:
-            names = " -> ".join(member.name for member in [*ring, ring[0]])
-            message = f"{DEPENDS_ON_ANNOTATION}: each waits for the next: {names}"
-            for member in ring:
-                self._doom_later(member, REASON_DEPENDENCY_CYCLE, message)
-        elif job.depending:
-            self._expect_dependencies(job, now)
-
-    def _expect_dependencies(self, job: Job, now: float) -> None:
-        """Tell a person if Jobs that a Job depends on do not come."""
-        self._timers.at(now + DEPENDENCY_NOT_FOUND_SECONDS, lambda _: self._tell_if_missing(job))
-
-    def _tell_if_missing(self, job: Job) -> None:
-        if self.jobs.get(job.uid) is job and (missing := self._dependencies.missing(job)):
-            self._stuck.dependencies_missing(job, missing)
+        why = self._time_limits.verdict(queue, job, now)
+        if why is not None:
+            self._stuck.tell(job, "TimeLimit", why)
+            self._doom(job, REASON_TIMED_OUT, why)
+            self._touch(queue, now)
 
     def _heed(self, job: Job, now: float) -> None:
         """Let a Job go on, or end it, after one that it depends on has finished."""
-        queue = self.queues[job.queue]
-        if self._fail_dependent(job):
-            return
-        queue.enlist(job)
-        self._touch(queue, now)
-
-    def _fail_dependent(self, job: Job) -> bool:
-        failed = self._dependencies.failed(job)
-        if failed is None or job.state is not JobState.WAITING:
-            return False
-        message = f'{DEPENDS_ON_ANNOTATION}: Job "{failed}" finished and did not succeed'
-        self._doom(job, REASON_DEPENDENCY_FAILED, message)
-        return True
+        if not self._dependents.is_doomed(job):
+            queue = self.queues[job.queue]
+            queue.enlist(job)
+            self._touch(queue, now)
 
     def _enter(self, job: Job, now: float) -> None:
         queue = self._queue(job.queue)
@@ -677,7 +569,7 @@ class Engine:
             self._corrections.suspend(job)
         if job.doomed is not None:
             self._doom(job, *job.doomed)
-        elif self._fail_dependent(job):
+        elif self._dependents.is_doomed(job):
             pass
         elif queue.lifecycle.terminating and not job.canceling:
             self._confirmations.want(queue.name)
@@ -690,7 +582,7 @@ class Engine:
         queue.leave(job)
         self._corrections.withdraw(job)
         self._kinship.remove(job)
-        self._dependencies.remove(job)
+        self._dependents.index.remove(job)
 
     def _answered(self, decision: Write) -> Queue | None:
         """Close a decision; return None if a later version of the Job has closed it before."""
@@ -723,7 +615,7 @@ class Engine:
                 queue.anchor(run_key, seen.uid)
             self._touch(left, now)
             self._forget_if_idle(left)
-        for dependent in self._dependencies.ended(seen):
+        for dependent in self._dependents.index.ended(seen):
             self._heed(dependent, now)
         self._relate(seen.uid, now)
         self._touch(queue, now)
@@ -749,13 +641,6 @@ class Engine:
             self._corrections.withdraw(job)
         else:
             self._corrections.cancel(job)
-
-    def _doom_later(self, job: Job, reason: str, message: str) -> None:
-        """Have a Job cancelled that may not stand in its queue yet: it is seen to when it does."""
-        if job.uid in self.queues[job.queue].jobs if job.queue in self.queues else False:
-            self._doom(job, reason, message)
-        else:
-            job.doomed = (reason, message)
 
     def _retry(self, job: Job, now: float) -> None:
         if self.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:

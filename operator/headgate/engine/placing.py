@@ -79,7 +79,7 @@ class Placing:
         hopeless: set[tuple[int, int | None, int]] = set()
         for job in queue.behind(head, BACKFILL_LIMIT):
             kind = (id(job.request), job.deadline, id(job.constraints))
-            if kind in hopeless or not queue.lets_pass(job, head):
+            if kind in hopeless:
                 continue
             room = self.find(queue, job, self.fit(queue, job), rank, now)
             if room is not None:

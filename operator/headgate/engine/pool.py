@@ -64,6 +64,7 @@ class Pool:
         self.queues[queue.name] = queue
         if queue.rank is not None and queue.rank[0] != -queue.resource.spec.priority_value:
             # Its priority has changed: it finds its place anew. Nothing else costs it its turn.
+            queue.keep_head()
             self._stand_down(queue)
         self.resolve(queue)
 

@@ -83,8 +83,8 @@ class Queue:
         """The Job that goes next and does not fit."""
         self.news = False
         """Something has changed since it was found blocked that may let one of its Jobs go."""
-        self.overdue: dict[str, str] = {}
-        """Jobs that were at the head for longer than a time limit allows, by UID, with the reason."""
+        self.overdue: dict[str, None] = {}
+        """UIDs of Jobs that were at the head for longer than a time limit allows."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
         self._past_head: tuple[str, str, float] | None = None
@@ -159,11 +159,15 @@ class Queue:
         return self.shares.kept() if self.shares is not None else NOTHING_KEPT
 
     def behind(self, head: Job, most: int) -> Iterator[Job]:
-        """Yield Jobs that the limits would let pass the head: lane by lane, the first of each class.
+        """Yield Jobs that may pass the head as far as the limits are concerned: of each class in a lane the first.
 
-        It looks at `most` Jobs and no more.
+        They leave the head its place: one that would take the last under a limit does not pass. It looks at `most`
+        Jobs and no more.
         """
-        joined_only = self.joined_only
+        if 0 < self._action_limit <= self.active + 1:
+            return
+        runs_left = self._run_limit - self.active_runs - (0 if self._is_joined(head) else 1)
+        joined_only = self._run_limit > 0 and runs_left <= 0
         looks = 0
         for kind in self._lineup.classes():
             for candidate in kind.jobs.ordered():
@@ -175,19 +179,17 @@ class Queue:
                     yield job
                     break
 
-    def lets_pass(self, job: Job, head: Job) -> bool:
-        """Whether a Job that passes the head leaves it a place under the limits."""
-        if 0 < self._action_limit <= self.active + 1:
-            return False
-        starts_run = not self._is_joined(job)
-        return not (starts_run and not self._is_joined(head) and 0 < self._run_limit <= self.active_runs + 1)
-
     def classes(self) -> Iterator[Class]:
         """Yield the classes of what waits, lane by lane in the order of fairness."""
         return self._lineup.classes()
 
+    def keep_head(self) -> None:
+        """Remember who is at the head, and since when, for when the queue has found its place anew."""
+        if self.head is not None:
+            self._past_head = (self.head.job.uid, self.head.reason, self.head.since)
+
     def since(self, job: Job, reason: str, now: float) -> float:
-        """Return since when a Job has been at the head for a reason, as far as an earlier operator knew."""
+        """Return since when a Job has been at the head for a reason, as far as that was kept or written down."""
         past, self._past_head = self._past_head, None
         return past[2] if past is not None and past[:2] == (job.uid, reason) else now
 

@@ -72,7 +72,34 @@ class Wanted(NamedTuple):
     why: str
 
 
-def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, now: float) -> Wanted:
+def plan(
+    environments: Mapping[str, Environment],
+    queues: Iterable[Queue],
+    placing: Mapping[str, Placing],
+    now: float,
+) -> list[tuple[Environment, Wanted]]:
+    """Return how many instances each environment that scales should have; `placing` is by name of the pool."""
+    scaled = {name: one for name, one in environments.items() if one.target is not None}
+    if not scaled:
+        return []
+    users: dict[str, list[Queue]] = defaultdict(list)
+    demand = Demand()
+    for queue in sorted((queue for queue in queues if queue.has_environments), key=_priority):
+        named = queue.names_environments
+        for name in named:
+            users[name].append(queue)
+        if queue.resource is not None and not named.isdisjoint(scaled):
+            demand.plan(queue, placing[queue.resource.spec.pool])
+    return [
+        (environment, wanted(environment, users[name], demand, now)) for name, environment in scaled.items()
+    ]
+
+
+def _priority(queue: Queue) -> tuple[int, str]:
+    return (-queue.resource.spec.priority_value if queue.resource else 0, queue.name)
+
+
+def wanted(environment: Environment, queues: list[Queue], demand: Demand, now: float) -> Wanted:
     """Return how many instances an environment should have at `now` (seconds), within its bounds.
 
     It grows with what waits; it shrinks only when none of the queues that use it has had a live Job for long enough,
@@ -88,12 +115,11 @@ def wanted(environment: Environment, queues: Iterable[Queue], demand: Demand, no
             used[name] += amount
     least = max(scaling.min, needed(spec.shape_amounts, used))
     most = max(scaling.max, least)
-    users = list(queues)
-    if any(queue.live for queue in users) or any(room.active for room in environment.rooms.values()):
+    if any(queue.live for queue in queues) or any(room.active for room in environment.rooms.values()):
         environment.idle_since = None
     elif environment.idle_since is None:
         environment.idle_since = now
-    waits = idle_timeout(environment, users)
+    waits = idle_timeout(environment, queues)
     if environment.idle_since is not None and waits is not None and now >= environment.idle_since + waits:
         return Wanted(least, f"no queue that uses it has had a live Job for {waits} s")
     current = environment.reading.replicas if environment.reading else 0

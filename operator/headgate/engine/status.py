@@ -28,7 +28,7 @@ from headgate.api.names import CONDITION_READY as READY
 from headgate.api.names import CONDITION_RECONCILING as RECONCILING
 from headgate.api.names import CONDITION_STALLED as STALLED
 from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION, SHARES_MAX
-from headgate.api.times import timestamp
+from headgate.api.times import precise_timestamp, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -167,7 +167,7 @@ def _shares(queue: Queue) -> list[ShareStatus]:
             waiting=share.waiting,
             active=share.active,
             usage=f"{share.average:.6f}",
-            usage_at=datetime.fromtimestamp(share.at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            usage_at=precise_timestamp(share.at),
         )
         for share in sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
     ]
