@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from controlplane import ClusterAccess, from_environment, tool
-from tests.cluster.harness.client import JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.client import ENVIRONMENTS, JOBS, QUEUES, Client, User, eventually
 from tests.cluster.harness.cluster import Kubectl, Site, install
-from tests.cluster.harness.invariants import QUEUE, recount
+from tests.cluster.harness.invariants import QUEUE, miscounted, recount
 from tests.cluster.harness.witness import watched
 
 if TYPE_CHECKING:
@@ -127,6 +127,10 @@ def settled(admin: Client) -> Callable[..., dict[str, Any]]:
         counted = recount(jobs, queue)
         assert status["jobs"] == counted, f"status {status['jobs']}, recount {counted}"
         assert status["observedGeneration"] == body["metadata"]["generation"]
+        for one in status.get("computeEnvironments") or ():
+            environment = admin.get(f"{ENVIRONMENTS}/{one['name']}")
+            wrong = miscounted(environment.get("status") or {}, admin.items(JOBS), one["name"])
+            assert not wrong, wrong
         return dict(status)
 
     return lambda queue, within=30.0: eventually(lambda: check(queue), within=within)

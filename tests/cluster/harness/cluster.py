@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 
 from controlplane import ClusterAccess, tool
-from tests.cluster.harness.client import ENVIRONMENTS, POLICIES, POOLS, QUEUES, Client, RefusedError, User, eventually
+from tests.cluster.harness.client import (
+    ENVIRONMENTS,
+    POLICIES,
+    POOLS,
+    QUEUES,
+    Client,
+    RefusedError,
+    User,
+    eventually,
+)
 from tests.cluster.harness.operator import OperatorProcess
 from tests.cluster.harness.recorder import Recorder
 

@@ -2,8 +2,8 @@
 
 A limit, a pause or a state is in force from when the status says that its generation was observed: until then, an
 admission decided under the spec before it may still land. So an admission is right if one of the generations between
-the observed and the current one allows it. What is no part of a queue's spec (the clusters of its pool) is in force
-`SETTLED` seconds after it was seen.
+the observed and the current one allows it. What is no part of a queue's spec (the clusters of its pool, its compute
+environments) is in force `SETTLED` seconds after it was seen.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from tests.cluster.harness.requests import amounts, of_job, quantity, total
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
+    from fractions import Fraction
 
     from tests.cluster.harness.recorder import Seen
 
@@ -26,6 +29,8 @@ PROJECT = "headgate.dev/project"
 RUN = "headgate.dev/run"
 ADMITTED_AT = "headgate.dev/admitted-at"
 CLUSTER = "headgate.dev/cluster"
+ENVIRONMENT = "headgate.dev/compute-environment"
+ARCHITECTURE = "kubernetes.io/arch"
 HOLD = "headgate.dev/hold"
 PRIORITY = "headgate.dev/priority"
 SETTLED = 2.5
@@ -62,6 +67,12 @@ class Job:
     @property
     def active(self) -> bool:
         return not self.finished and not self.suspended and self.admitted_at is not None
+
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        """The compute environment and the cluster it was admitted to."""
+        annotations = _annotations(self.body)
+        return annotations.get(ENVIRONMENT), annotations.get(CLUSTER)
 
     @property
     def owner(self) -> str | None:
@@ -105,6 +116,24 @@ class Pool:
     changed_at: float = 0.0
 
 
+@dataclass
+class Environment:
+    """What the record says of one compute environment so far."""
+
+    specs: list[Json] = field(default_factory=list)
+    begun: list[float] = field(default_factory=list)
+    """Since when each of them was there."""
+    changed_at: float = 0.0
+    """When a Job came there or left last."""
+    claims: list[tuple[float, str]] = field(default_factory=list)
+    """What was wrong with statuses that were written while nothing changed, and when: unless a Job was on its way."""
+
+    def in_force(self, when: float) -> list[Json]:
+        """Return the specs that a decision of that time may have gone by."""
+        ended = [*self.begun[1:], inf]
+        return [spec for spec, end in zip(self.specs, ended, strict=True) if end > when - SETTLED]
+
+
 def violations(record: Iterable[Seen], *, mangled: Container[str] = ()) -> list[str]:
     """Return what a record shows to be wrong, a sentence each.
 
@@ -127,6 +156,7 @@ class Checker:
         self.queues: dict[str, Queue] = defaultdict(Queue)
         self.jobs: dict[str, Job] = {}
         self.pools: dict[str, Pool] = {}
+        self.environments: dict[str, Environment] = defaultdict(Environment)
         self.wrong: list[str] = []
         self.peaks: dict[str, tuple[int, int]] = {}
         """The most actions and the most runs that a queue ever had active."""
@@ -138,8 +168,12 @@ class Checker:
                 self._pool(seen)
             elif seen.kind == "JobQueue":
                 self._queue(seen)
+            elif seen.kind == "ComputeEnvironment":
+                self._environment(seen)
             elif seen.kind == "Job":
                 self._job(seen)
+        for environment in self.environments.values():
+            self.wrong += [claim for _, claim in environment.claims]
         return self.wrong
 
     def run_of(self, job: Job) -> str:
@@ -170,6 +204,24 @@ class Checker:
             {cluster["name"] for cluster in clusters if cluster.get("state", "Enabled") == "Enabled"},
             seen.at,
         )
+
+    def _environment(self, seen: Seen) -> None:
+        environment = self.environments[seen.name]
+        if seen.deleted:
+            environment.specs.clear()
+            environment.begun.clear()
+            return
+        if not environment.specs or environment.specs[-1] != seen.body["spec"]:
+            environment.specs.append(seen.body["spec"])
+            environment.begun.append(seen.at)
+        status = seen.body.get("status") or {}
+        if seen.name not in self._mangled and status.get("clusters"):
+            where = f"revision {seen.revision}: the status of environment {seen.name}"
+            self.wrong += [f"{where} {problem}" for problem in incoherent(status)]
+            if seen.at > environment.changed_at + SETTLED:
+                jobs = [job.body for job in self.jobs.values()]
+                wrong = miscounted(status, jobs, seen.name)
+                environment.claims += [(seen.at, f"{where} {problem}") for problem in wrong]
 
     def _queue(self, seen: Seen) -> None:
         queue = self.queues[seen.name]
@@ -204,6 +256,7 @@ class Checker:
 
     def _job(self, seen: Seen) -> None:
         known = self.jobs.get(seen.uid)
+        self._note_place(seen, known)
         if seen.deleted:
             if known is not None:
                 del self.jobs[seen.uid]
@@ -251,6 +304,27 @@ class Checker:
                 queue.anchors[was_run].add(job.uid)
             self._end_run(queue, was_run)
 
+    def _note_place(self, seen: Seen, known: Job | None) -> None:
+        """Take note that something changes in a compute environment, if it does."""
+        after = Job(seen.uid, seen.body)
+        before = known if known is not None and known.active else None
+        now = None if seen.deleted or not after.active else after
+        places = {job.place[0] for job in (before, now) if job is not None}
+        if (
+            before is not None
+            and now is not None
+            and (places == {None} or of_job(before.body) == of_job(now.body))
+        ):
+            return
+        for place in places:
+            if place is not None:
+                environment = self.environments[place]
+                environment.changed_at = seen.at
+                # The operator counts a Job from when it decides on it, and one that leaves until it hears of it.
+                environment.claims = [
+                    (at, claim) for at, claim in environment.claims if at < seen.at - SETTLED
+                ]
+
     def _leave(self, job: Job, name: str | None) -> None:
         if name is None:
             return
@@ -278,6 +352,7 @@ class Checker:
         if all(reasons):
             self.wrong.append(f"{where} is admitted although {'; '.join(r for r in reasons if r)}")
         self._placement(where, specs, job)
+        self._room(where, specs, job)
 
     def _placement(self, where: str, specs: list[Json], job: Job) -> None:
         assert job.admitted_at is not None
@@ -293,6 +368,28 @@ class Checker:
         if not any("*" in spec["clusters"] or cluster in spec["clusters"] for spec in specs):
             self.wrong.append(f"{where} is sent to cluster {cluster}, which its queue does not select")
 
+    def _room(self, where: str, specs: list[Json], job: Job) -> None:
+        """Check the compute environment that a Job was sent to: its own words, its room, and what it brings along."""
+        assert job.admitted_at is not None
+        name, cluster = job.place
+        named = [{one["name"] for one in spec.get("computeEnvironments") or ()} for spec in specs]
+        if name is None:
+            if all(named):
+                self.wrong.append(f"{where} is sent to no environment, its queue names some")
+            return
+        if not any(name in names for names in named):
+            self.wrong.append(f"{where} is sent to environment {name}, which its queue does not name")
+        possible = self.environments[name].in_force(_instant(job.admitted_at))
+        active = [
+            other.body for other in self.jobs.values() if other.active and other.place == (name, cluster)
+        ]
+        used, asked = total(of_job(body) for body in active), of_job(job.body)
+        reasons = [_why_no_room(spec, job.body, used, asked) for spec in possible]
+        if not possible:
+            self.wrong.append(f"{where} is sent to environment {name}, which does not exist")
+        elif all(reasons):
+            self.wrong.append(f"{where} is sent to environment {name} although {reasons[-1]}")
+
     def _why_not(self, queue: Queue, spec: Json) -> str | None:
         actions, runs = spec["actionConcurrency"], spec["runConcurrency"]
         if actions and queue.active > actions:
@@ -307,6 +404,72 @@ class Checker:
         if queue.status.get("state") in ("Drained", "Sealed", "Terminated") and spec["state"] != "Active":
             return f"the queue is {queue.status['state']}"
         return None
+
+
+def _why_no_room(spec: Json, body: Json, used: dict[str, Fraction], asked: dict[str, Fraction]) -> str | None:
+    if spec["state"] == "Disabled":
+        return "it is disabled"
+    shape, scaling = spec.get("instanceShape") or {}, spec.get("scaling")
+    bounds = {name: quantity(text) for name, text in (spec.get("capacity") or {}).items()}
+    for name in ("cpu", "memory"):
+        if scaling and name in shape:
+            most = quantity(shape[name]) * scaling["max"]
+            bounds[name] = min(bounds.get(name, most), most)
+    for name, bound in bounds.items():
+        if asked.get(name) and used.get(name, 0) > bound:
+            return f"{float(used[name])} {name} are requested there, and it has {float(bound)}"
+    pod = body["spec"]["template"]["spec"]
+    selector = dict(spec.get("nodeSelector") or {})
+    if "architecture" in shape:
+        selector.setdefault(ARCHITECTURE, shape["architecture"])
+    there = pod.get("nodeSelector") or {}
+    for label, value in selector.items():
+        if there.get(label) != value:
+            return f"its node selector has {label}: {there.get(label)}, and the environment {value}"
+    for toleration in spec.get("tolerations") or ():
+        if _told(toleration) not in map(_told, pod.get("tolerations") or ()):
+            return f"it does not get the toleration {toleration}"
+    return None
+
+
+def _told(toleration: Json) -> Json:
+    return {"operator": "Equal", **toleration}
+
+
+def incoherent(status: Json) -> list[str]:
+    """Return where the numbers of a compute environment's status do not go together."""
+    clusters = status["clusters"]
+    wrong = []
+    if status.get("active", 0) != sum(cluster.get("active", 0) for cluster in clusters):
+        wrong.append(f"does not add up: {status.get('active')} active Jobs, by cluster {clusters}")
+    wrong += [
+        f"does not add up: {name} {status.get(name)}, by cluster {clusters}"
+        for name in ("requested", "free")
+        if amounts(status.get(name)) != total(amounts(cluster.get(name)) for cluster in clusters)
+    ]
+    if len(clusters) == 1:
+        used = amounts(status.get("requested"))
+        free = {
+            name: max(quantity(text) - used.get(name, 0), quantity(0))
+            for name, text in (status.get("capacity") or {}).items()
+        }
+        if {name: quantity(text) for name, text in (status.get("free") or {}).items()} != free:
+            wrong.append(f"has free {status.get('free')} of {status.get('capacity')}")
+    return wrong
+
+
+def miscounted(status: Json, jobs: Iterable[Json], environment: str) -> list[str]:
+    """Return where a compute environment's status differs from a recount of the Jobs that are active there."""
+    there = [job for job in (Job(body["metadata"]["uid"], body) for body in jobs) if job.active]
+    bodies = [job.body for job in there if job.place[0] == environment]
+    wrong = []
+    if status.get("active", 0) != len(bodies):
+        wrong.append(f"has {status.get('active')} active Jobs, a recount {len(bodies)}")
+    counted = total(of_job(body) for body in bodies)
+    if amounts(status.get("requested")) != counted:
+        shown = {name: float(amount) for name, amount in counted.items()}
+        wrong.append(f"has requested {status.get('requested')}, a recount {shown}")
+    return wrong
 
 
 @dataclass
@@ -424,7 +587,7 @@ def outcome(body: Json) -> str | None:
             return "succeeded"
         if condition["status"] == "True" and condition["type"] == "Failed":
             reason = condition.get("reason")
-            if reason in ("Canceled", "QueueFull"):
+            if reason in ("Canceled", "QueueFull", "DependencyFailed", "DependencyCycle"):
                 return "canceled"
             return "timedOut" if reason in ("TimedOut", "DeadlineExceeded") else "failed"
     return None
