@@ -72,6 +72,16 @@ def pool(name: str, cluster: str) -> dict[str, Any]:
     }
 
 
+def environment(name: str, *, pool: str = "default", **spec: Any) -> dict[str, Any]:
+    """Return a ComputeEnvironment without a capacity."""
+    return {
+        "apiVersion": "headgate.dev/v1alpha1",
+        "kind": "ComputeEnvironment",
+        "metadata": {"name": name},
+        "spec": {"pool": pool, "type": "OnDemand", **spec},
+    }
+
+
 class Api:
     """kubectl in one namespace, with objects instead of text."""
 
@@ -182,3 +192,8 @@ def set_depth(api: Api, name: str, current: int) -> None:
     limit = api.get("jobqueue", name)["spec"]["depth"]
     change = {"status": {"depth": {"current": current, "limit": limit}}}
     api.patch("jobqueue", name, change, options=("--subresource=status",)).accepted()
+
+
+def set_shares(api: Api, name: str, shares: list[dict[str, Any]]) -> None:
+    """Write the status as the operator would."""
+    api.patch("jobqueue", name, {"status": {"shares": shares}}, options=("--subresource=status",)).accepted()

@@ -1,13 +1,15 @@
-"""A queue is pinned to clusters of its pool, and a cluster is in one pool only."""
+"""A queue, and a compute environment, is pinned to clusters of its pool, and a cluster is in one pool only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.policies.support import Api, eventually, pool, queue
+from tests.cluster.policies.support import Api, environment, eventually, pool, queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.cluster.policies.support import Kubectl
 
 
 def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
@@ -25,6 +27,40 @@ def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., st
 
 def test_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
     body = queue(f"early-{namespace}", pool="not-there-yet", clusters=["somewhere"])
+    eventually(lambda: api.create(body, dry_run=True).accepted())
+
+
+def test_an_environment_is_in_clusters_of_its_pool(
+    api: Api, kubectl: Kubectl, make_pool: Callable[..., str], namespace: str
+) -> None:
+    east, west = f"east-{namespace}", f"west-{namespace}"
+    here = make_pool(east)
+    make_pool(west)
+    name = f"pinned-{namespace}"
+    told = (
+        f'ComputeEnvironment "{name}": spec.clusters',
+        f'pool "{here}" has no cluster "{west}"',
+        f"it has: {east}",
+    )
+    wrong = environment(name, pool=here, clusters=[west])
+    eventually(lambda: api.create(wrong, dry_run=True).refused(*told))
+    eventually(lambda: api.create(environment(name, pool=here, clusters=[east])).accepted())
+    try:
+        api.patch("computeenvironment", name, {"spec": {"clusters": [east, west]}}).refused(*told)
+        api.patch("computeenvironment", name, {"spec": {"clusters": ["*"]}}).accepted()
+
+        # One that a change of its pool has broken can still be updated, but for its clusters.
+        api.patch("computeenvironment", name, {"spec": {"clusters": [east]}}).accepted()
+        moved = {"spec": {"clusters": [{"name": f"north-{namespace}", "local": True}]}}
+        api.patch("clusterpool", here, moved).accepted()
+        eventually(lambda: api.create(environment("x", pool=here, clusters=[east]), dry_run=True).refused())
+        api.patch("computeenvironment", name, {"spec": {"state": "Disabled"}}).accepted()
+    finally:
+        kubectl("delete", "computeenvironment", name, "--wait=false")
+
+
+def test_an_environment_of_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
+    body = environment(f"early-{namespace}", pool="not-there-yet", clusters=["somewhere"])
     eventually(lambda: api.create(body, dry_run=True).accepted())
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.policies.support import QUEUE, Api, eventually, job, set_depth
+from tests.cluster.policies.support import QUEUE, Answer, Api, eventually, job, set_depth, set_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,3 +60,58 @@ def test_another_queue_is_not_concerned(api: Api, make_queue: Callable[..., str]
     api.patch("jobqueue", name, {"spec": {"state": "Sealed"}}).accepted()
     eventually(lambda: api.create(job(queue=name), dry_run=True).refused("is Sealed"))
     api.create(job(queue=other), user="alice").accepted()
+
+
+SHARE = "headgate.dev/share"
+PROJECT = "headgate.dev/project"
+
+
+def shares(count: int, *more: str) -> list[dict[str, Any]]:
+    """So many shares with something live, and more."""
+    names = [*(f"share-{number}" for number in range(count - len(more))), *more]
+    return [
+        {"identifier": name, "waiting": number % 2, "active": (number + 1) % 2}
+        for number, name in enumerate(names)
+    ]
+
+
+def test_at_most_500_shares_have_live_jobs(api: Api, make_queue: Callable[..., str], namespace: str) -> None:
+    name, other = make_queue(schedulingPolicy="fair"), make_queue()
+    api.create(job("late", queue=other, labels={SHARE: "one-more"}), user="alice").accepted()
+    set_shares(api, name, shares(500, "known", "project"))
+    told = (
+        f'queue "{name}" has live Jobs of 500 share identifiers, which is the most',
+        '"one-more" is not one of them',
+        f'metadata.labels["{SHARE}"]',
+    )
+    new = job(queue=name, labels={SHARE: "one-more"})
+    eventually(lambda: api.create(new, user="alice", dry_run=True).refused(*told))
+    api.patch("job", "late", {"metadata": {"labels": {QUEUE: name}}}, user="alice").refused(*told)
+
+    def create(labels: dict[str, str]) -> Answer:
+        return api.create(job(queue=name, labels=labels), user="alice", dry_run=True)
+
+    create({SHARE: "known"}).accepted()
+    create({SHARE: "known", PROJECT: "one-more"}).accepted()
+    create({PROJECT: "project"}).accepted()
+    create({SHARE: "", PROJECT: "project"}).accepted()
+    create({PROJECT: "other"}).refused('"other" is not one of them')
+    create({}).refused(f'"{namespace}" is not one of them')
+
+    # One that has nothing live any more leaves its place.
+    gone = shares(500, "known", "project")
+    gone[0] |= {"waiting": 0, "active": 0}
+    set_shares(api, name, gone)
+    eventually(lambda: api.create(new, user="alice", dry_run=True).accepted())
+    set_shares(api, name, shares(500, "project", namespace))
+    eventually(lambda: api.create(new, user="alice", dry_run=True).refused(*told))
+    create({}).accepted()
+
+
+def test_without_a_scheduling_policy_shares_are_not_counted(api: Api, make_queue: Callable[..., str]) -> None:
+    name = make_queue()
+    set_shares(api, name, shares(500))
+    api.patch("jobqueue", name, {"spec": {"state": "Drained"}}).accepted()
+    eventually(lambda: api.create(job(queue=name), dry_run=True).refused("is Drained"))
+    api.patch("jobqueue", name, {"spec": {"state": "Active"}}).accepted()
+    eventually(lambda: api.create(job(queue=name), user="alice", dry_run=True).accepted())

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.cluster
 
+ENVIRONMENT = "headgate.dev/compute-environment"
+
 
 @pytest.fixture
 def admitted(api: Api, make_queue: Callable[..., str], set_term: Callable[[int | None], None]) -> str:
@@ -60,7 +62,7 @@ def test_nobody_rewrites_the_record(api: Api, admitted: str, user: str) -> None:
             SUBMITTED_BY: "bob",
             ADMITTED_AT: None,
             TERM: "9",
-            "headgate.dev/compute-environment": "x",
+            ENVIRONMENT: "x",
         },
         "labels": {POOL: "other"},
     }
@@ -71,7 +73,8 @@ def test_nobody_rewrites_the_record(api: Api, admitted: str, user: str) -> None:
 
 def test_a_waiting_job_cannot_be_made_to_look_admitted(api: Api, make_queue: Callable[..., str]) -> None:
     api.create(job(queue=make_queue()), user="alice").accepted()
-    change = {"annotations": {ADMITTED_AT: "now", TERM: "0", SUBMITTED_BY: "bob"}, "labels": {POOL: None}}
+    annotations = {ADMITTED_AT: "now", TERM: "0", SUBMITTED_BY: "bob", ENVIRONMENT: "spot"}
+    change = {"annotations": annotations, "labels": {POOL: None}}
     api.patch("job", "job", {"metadata": change}, user="alice").accepted()
     metadata = api.get("job", "job")["metadata"]
     assert metadata["annotations"] == {SUBMITTED_BY: "alice"}
@@ -89,3 +92,21 @@ def test_the_admission_writes_its_record_and_keeps_the_submitter(
     assert found[ADMITTED_AT] == "2026-01-01T00:00:00.000001Z"
     assert found[TERM] == "5"
     assert not api.suspended("job")
+
+
+def test_the_environment_of_an_admission_stays(
+    api: Api, make_queue: Callable[..., str], set_term: Callable[[int | None], None]
+) -> None:
+    set_term(5)
+    api.create(job(queue=make_queue()), user="alice").accepted()
+    placed = {"nodeSelector": {"pool": "spot"}, "tolerations": [{"key": "spot", "operator": "Exists"}]}
+    annotations = {ADMITTED_AT: "2026-01-01T00:00:00.000001Z", TERM: "5", ENVIRONMENT: "spot"}
+    change = {
+        "metadata": {"annotations": annotations},
+        "spec": {"suspend": False, "template": {"spec": placed}},
+    }
+    eventually(lambda: api.patch("job", "job", change).accepted())
+    for other in ("reserved", None):
+        api.patch("job", "job", {"metadata": {"annotations": {ENVIRONMENT: other}}}, user="alice").accepted()
+        assert api.annotations("job", "job")[ENVIRONMENT] == "spot"
+    assert placed.items() <= api.get("job", "job")["spec"]["template"]["spec"].items()
