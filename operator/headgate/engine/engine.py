@@ -526,6 +526,8 @@ class Engine:
         self.dirty_environments[name] = None
         for queue in self.queues.values():
             if queue.resource is not None and name in queue.names_environments:
+                # Its rooms may be the same, and yet right for other Jobs.
+                queue.news = True
                 self._pool(queue.resource.spec.pool).resolve(queue)
                 self.dirty_queues[queue.name] = None
 
