@@ -109,8 +109,12 @@ class ShareStatus(Model):
     The past fades by the policy's shareDecaySeconds. The share with the least usage times weightFactor goes
     next."""
 
+    average: str = Field(default="0", max_length=64)
+    """The part of usage that is past: the decayed average of what its Jobs held. Lets a restarted operator
+    go on from here."""
+
     usage_at: Timestamp | None = None
-    """When usage was as written here."""
+    """When usage was as written here: when something of the share last changed."""
 
 
 class HeadStatus(Model):

@@ -638,7 +638,11 @@ class Engine:
             job.doomed = None
             return
         job.doomed = (reason, message)
-        self.queues[job.queue].withdraw(job)
+        queue = self.queues.get(job.queue)
+        if queue is None or job.uid not in queue.jobs:
+            # It is just coming in, and is seen to when it has.
+            return
+        queue.withdraw(job)
         if job.write or job.retry_at:
             self._corrections.withdraw(job)
         else:

@@ -39,9 +39,9 @@ class Past:
         """
         status = queue.status
         shares = tuple(
-            (share.identifier, usage, at)
+            (share.identifier, average, at)
             for share in status.shares
-            if (usage := _number(share.usage)) is not None
+            if (average := _number(share.average)) is not None
             and (at := seconds(share.usage_at or "")) is not None
         )
         head = None

@@ -233,15 +233,18 @@ class Shares:
         """
         if since > share.at + _SLACK_SECONDS:
             self._accrue(share, since)
-        elif since < share.at - _SLACK_SECONDS:
+        elif since < share.at - _SLACK_SECONDS and self._half_life:
             share.average += weight(job.request) * (1.0 - self._left(share.at - since))
 
     def _accrue(self, share: Share, until: float) -> None:
-        if until > share.at:
+        # How fast the past fades is not known while there is no policy: it is made up for when there is one.
+        if until > share.at and self._policy is not None:
             share.average = self._average(share, until)
             share.at = until
 
     def _average(self, share: Share, at: float) -> float:
+        if self._policy is None:
+            return share.average
         left = self._left(at - share.at)
         return share.average * left + share.running * (1.0 - left) if self._half_life else 0.0
 

@@ -166,7 +166,8 @@ def _shares(queue: Queue) -> list[ShareStatus]:
             identifier=share.identifier,
             waiting=share.waiting,
             active=share.active,
-            usage=f"{share.average:.6f}",
+            usage=f"{share.running + share.average:.6f}",
+            average=f"{share.average:.6f}",
             usage_at=precise_timestamp(share.at),
         )
         for share in sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
