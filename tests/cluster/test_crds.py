@@ -31,11 +31,11 @@ def crds(kubectl: Kubectl) -> Iterator[None]:
     """The CRDs, served and published; what the tests made is gone afterwards."""
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     kubectl(
-        "wait", "--for=condition=Established", "crd/jobqueues.headgate.dev", "crd/clusterpools.headgate.dev"
+        "wait", "--for=condition=Established", *(f"crd/{path.stem}.headgate.dev" for path in CRDS.iterdir())
     )
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        kinds = ("jq", "cpool")
+        kinds = ("jq", "cpool", "ce", "sp")
         if all(kubectl("explain", f"{kind}.spec", check=False).returncode == 0 for kind in kinds):
             break
         time.sleep(0.2)
@@ -90,6 +90,11 @@ def test_defaults_are_filled_in(kubectl: Kubectl) -> None:
         "priority": "medium",
         "executionMode": "FIFO",
         "fairness": "RoundRobin",
+        "computeEnvironments": [],
+        "headOfLine": "Block",
+        "timeLimitActions": [],
+        "idleTimeoutSeconds": 0,
+        "retryAffinity": "PreferWarmest",
         "state": "Active",
         "dispatch": {"paused": False, "note": ""},
     }
@@ -158,7 +163,7 @@ TAG_KEY = "the key of a tag has 1 to 128 characters"
         ({"tags": {f"tag-{number}": "x" for number in range(51)}}, "spec.tags: Too many: 51"),
         ({"description": "d" * 1025}, "spec.description: Too long: may not be more than 1024"),
         ({"dispatch": {"paused": "yes"}}, "spec.dispatch.paused in body must be of type boolean"),
-        ({"headOfLine": "Backfill"}, 'unknown field "spec.headOfLine"'),
+        ({"onClusterLost": "Wait"}, 'unknown field "spec.onClusterLost"'),
     ],
 )
 def test_a_queue_that_is_wrong(kubectl: Kubectl, spec: Object, message: str) -> None:
@@ -261,6 +266,8 @@ STATUS = {
     "actions": {"active": 2, "limit": 2},
     "depth": {"current": 3, "limit": 10000},
     "clusters": [{"name": "local", "state": "Running", "active": 2}],
+    "computeEnvironments": [],
+    "shares": [],
     "dispatch": {"paused": True, "pausedBy": "alice", "pausedAt": "2026-11-23T10:00:00Z", "note": "upgrade"},
     "createdBy": "alice",
     "drainedAt": "2026-11-23T10:00:00Z",
@@ -339,7 +346,7 @@ def test_lists_select_by_pool_and_state(kubectl: Kubectl) -> None:
     assert listed("spec.pool=crd-a,spec.state!=Sealed") == {"jobqueue.headgate.dev/crd-in-a"}
 
 
-def test_the_category_lists_both_kinds(kubectl: Kubectl) -> None:
+def test_the_category_lists_the_kinds(kubectl: Kubectl) -> None:
     apply(kubectl, queue("crd-category"))
     apply(kubectl, pool("crd-category"))
     listed = kubectl("get", "headgate", "-o", "name").stdout.split()
@@ -353,13 +360,15 @@ def test_the_category_lists_both_kinds(kubectl: Kubectl) -> None:
         ("jq.spec.priority", "An integer from 0 to 1000000, or min (1), medium (50), max (100)."),
         ("jq.status.accounting.resourceVersion", "lets a restarted operator count each exactly once."),
         ("cpool.spec.clusters.local", "True for the cluster that Headgate itself runs in."),
+        ("ce.spec.instanceShape.cpu", "The cores that Jobs can request on one instance: 16 or 500m,"),
+        ("sp.spec.fairShare.shares.weightFactor", "<number> DESCRIPTION: How much its usage weighs"),
     ],
 )
 def test_explain(kubectl: Kubectl, path: str, said: str) -> None:
     assert said in words(kubectl("explain", path).stdout)
 
 
-@pytest.mark.parametrize(("kind", "lines"), [("jq", 5), ("cpool", 5)])
+@pytest.mark.parametrize(("kind", "lines"), [("jq", 5), ("cpool", 5), ("ce", 8), ("sp", 7)])
 def test_explain_shows_an_example_that_can_be_copied(kubectl: Kubectl, kind: str, lines: int) -> None:
     text = kubectl("explain", kind).stdout
     example = re.search(r"^ {6}apiVersion:.*?(?=^\s*$)", text, re.MULTILINE | re.DOTALL)

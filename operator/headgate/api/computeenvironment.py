@@ -40,7 +40,11 @@ _VALUE_WORDS: Final = (
     f"the value of a label (at most {LABEL_MAX} characters of a-z, A-Z, 0-9, '-', '_' and '.', with a letter or "
     "digit at either end)"
 )
-_KEY_PATTERN: Final = f"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?{_VALUE_PATTERN}"
+# The name in it has the length of a label; the DNS subdomain before it is bounded apart.
+_KEY_PATTERN: Final = (
+    rf"({LABEL_PATTERN}([.]{LABEL_PATTERN})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,{LABEL_MAX - 2}}}[A-Za-z0-9])?"
+)
+SUBDOMAIN_MAX: Final = KEY_MAX - LABEL_MAX - 1
 
 EnvironmentPool = Annotated[
     str,
@@ -162,7 +166,8 @@ class Toleration(Model):
                     field_path=".tolerationSeconds",
                 ),
                 Rule(
-                    f"!has(self.key) || self.key == '' || self.key.matches('^{_KEY_PATTERN}$')",
+                    f"!has(self.key) || self.key == '' || "
+                    f"(self.key.indexOf('/') <= {SUBDOMAIN_MAX} && self.key.matches('^{_KEY_PATTERN}$'))",
                     _label_key("the key of a taint"),
                     field_path=".key",
                 ),
@@ -307,7 +312,7 @@ class ComputeEnvironmentSpec(Model):
         json_schema_extra=crd(
             rules=[
                 Rule(
-                    f"self.all(k, k.size() <= {KEY_MAX} && k.matches('^{_KEY_PATTERN}$'))",
+                    f"self.all(k, k.indexOf('/') <= {SUBDOMAIN_MAX} && k.matches('^{_KEY_PATTERN}$'))",
                     _label_key("the key of a label"),
                 )
             ]

@@ -19,6 +19,8 @@ from headgate.api.schema import Column, Kind, Rule, crd
 
 WILDCARD: Final = "*"
 WEIGHT_DEFAULT: Final = 1.0
+WEIGHT_MIN: Final = 0.0001
+WEIGHT_MAX: Final = 999.9999
 
 # A label value, or the beginning of one and a "*".
 _IDENTIFIER_PATTERN: Final = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|([A-Za-z0-9][-A-Za-z0-9_.]*)?[*])"
@@ -50,7 +52,18 @@ class Share(Model):
     "*" counts, else the longest."""
 
     weight_factor: float = Field(
-        default=WEIGHT_DEFAULT, ge=0.0001, le=999.9999, json_schema_extra=crd(default=True)
+        default=WEIGHT_DEFAULT,
+        ge=WEIGHT_MIN,
+        le=WEIGHT_MAX,
+        json_schema_extra=crd(
+            default=True,
+            # The API server compares an integer with the integer part of a bound: 0 would be accepted.
+            rules=[
+                Rule(
+                    f"self >= {WEIGHT_MIN}", f"a weight factor is a number from {WEIGHT_MIN} to {WEIGHT_MAX}"
+                )
+            ],
+        ),
     )
     """How much its usage weighs when shares are compared: 0.0001 to 999.9999. The smaller the factor, the
     larger the share: one with 0.5 gets twice the compute of one with 1. Default: 1."""
