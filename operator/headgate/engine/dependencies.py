@@ -67,7 +67,7 @@ class Dependencies:
             elif ended.outcome != "succeeded":
                 standing.failed = standing.failed or name
         job.depending = bool(standing.unmet)
-        return self._ring(job)
+        return self.ring(job)
 
     def remove(self, job: Job) -> None:
         """Let go of a Job that is live no more."""
@@ -128,7 +128,7 @@ class Dependencies:
         ended = self._ended.get(namespace, {}).get(name)
         return ended.environment if ended else None
 
-    def _ring(self, job: Job) -> list[Job]:
+    def ring(self, job: Job) -> list[Job]:
         """Return the Jobs of a ring that runs through this one, which waits, in which each waits for the next.
 
         Only a Job that others wait for already, and that waits itself, can close one.

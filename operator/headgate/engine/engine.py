@@ -77,7 +77,7 @@ class Engine:
         self._confirmations = Confirmations()
         self._stuck = StuckJobs()
         self._timers = Timers()
-        self._dependents = Dependents(self.jobs, self._stuck, self._timers, self._doom)
+        self._dependents = Dependents(self.jobs, self._stuck, self._timers, self._doom, self._spare)
         self._time_limits = TimeLimits(self._timers, self._confirmations)
         self._past_runs: dict[str, None] = {}
         """Admitted Jobs that were first seen finished, until the list they came with has been told."""
@@ -294,13 +294,15 @@ class Engine:
         known.assumed, known.retry_at = False, 0.0
         if known.owner_uid != seen.owner_uid:
             self._kinship.remove(known)
-        begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
-        if known.depends_on != seen.depends_on or (begins_to_wait and seen.depends_on):
-            known.depends_on = seen.depends_on
-            self._dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
-        if seen.queue != known.queue:
+        moved = seen.queue != known.queue
+        if moved:
             queue.leave(known)
             known.doomed = None
+        begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
+        if known.depends_on != seen.depends_on or (seen.depends_on and (moved or begins_to_wait)):
+            known.depends_on = seen.depends_on
+            self._dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
+        if moved:
             for field, value in values.items():
                 setattr(known, field, value)
             known.run_key = self._kinship.key_of(known)
@@ -647,6 +649,13 @@ class Engine:
             self._corrections.withdraw(job)
         else:
             self._corrections.cancel(job)
+
+    def _spare(self, job: Job) -> None:
+        """Let a Job that was to be cancelled stand in line again."""
+        self._corrections.withdraw(job)
+        queue = self.queues[job.queue]
+        queue.enlist(job)
+        self._touch(queue, self._moment.now)
 
     def _retry(self, job: Job, now: float) -> None:
         if self.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
