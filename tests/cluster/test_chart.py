@@ -17,7 +17,18 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane, tool
-from tests.cluster.harness.client import JOBS, POOLS, QUEUES, Client, RefusedError, User, eventually
+from headgate.api.crds import KINDS
+from tests.cluster.harness.client import (
+    ENVIRONMENTS,
+    JOBS,
+    POLICIES,
+    POOLS,
+    QUEUES,
+    Client,
+    RefusedError,
+    User,
+    eventually,
+)
 from tests.cluster.harness.cluster import CHART, ROOT, Kubectl, kubectl_for
 from tests.cluster.harness.invariants import recount
 from tests.cluster.harness.operator import OperatorProcess
@@ -43,7 +54,7 @@ LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{FULL_NAME}"
 BINDINGS = "validatingadmissionpolicybindings,mutatingadmissionpolicybindings"
 KEPT_POLICY = {"validatingadmissionpolicy", "validatingadmissionpolicybinding"}
 """What keeps the API server watching Leases: see templates/policies/keep-leases.yaml."""
-KEPT = ("crd/jobqueues.headgate.dev", "crd/clusterpools.headgate.dev")
+KEPT = tuple(f"crd/{kind.plural}.headgate.dev" for kind in KINDS)
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
@@ -222,22 +233,60 @@ def test_install(site: Site, notes: str) -> None:
     assert len([name for name in policies if "binding" not in name]) == len(templates)
 
 
+APPLIED: list[tuple[str, Json]] = [
+    ("SchedulingPolicy", {}),
+    (
+        "ComputeEnvironment",
+        {
+            "type": "OnDemand",
+            "instanceShape": {"cpu": 1},
+            "scaling": {
+                "targetRef": {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "name": "nodes",
+                    "namespace": TEAM,
+                },
+                "min": 1,
+                "max": 1,
+            },
+        },
+    ),
+    (
+        "JobQueue",
+        {
+            "runConcurrency": 0,
+            "actionConcurrency": 1,
+            "schedulingPolicy": "applied",
+            "computeEnvironments": [{"order": 1, "name": "applied"}],
+        },
+    ),
+]
+
+
+def manifest(kind: str, spec: Json) -> Json:
+    return {
+        "apiVersion": "headgate.dev/v1alpha1",
+        "kind": kind,
+        "metadata": {"name": "applied"},
+        "spec": spec,
+    }
+
+
 def test_the_operator_has_the_rights_it_needs(site: Site, notes: str) -> None:
     """It does all it ever does, is refused nothing, and has the right to write nothing else."""
     before = site.forbidden_reads()
     operator = site.operator("rights").wait_until_leading()
     try:
-        # The default pool and queue come by themselves, others are applied.
+        # The default pool and queue come by themselves, others are applied. It scales to the minimum at once.
         eventually(lambda: site.status("default")["clusters"])
-        manifest = {
-            "apiVersion": "headgate.dev/v1alpha1",
-            "kind": "JobQueue",
-            "metadata": {"name": "applied"},
-            "spec": {"runConcurrency": 0, "actionConcurrency": 1},
-        }
-        site.kubectl("apply", "-f", "-", input=yaml.safe_dump(manifest))
+        site.kubectl("create", "deployment", "nodes", "--image=none", "--replicas=0", "-n", TEAM)
+        site.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([manifest(*each) for each in APPLIED]))
         eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 2)
         eventually(lambda: site.status("applied")["observedGeneration"])
+        for path in (ENVIRONMENTS, POLICIES):
+            eventually(lambda: site.admin.get(f"{path}/applied")["status"])  # noqa: B023 - asked at once
+        eventually(lambda: site.get("-n", TEAM, "deployment/nodes")[0]["status"].get("readyReplicas") == 1)
 
         names = [f"by-alice-{number}" for number in range(4)]
         for name in names:
@@ -291,7 +340,11 @@ def used_writes(writes: list[Json]) -> set[tuple[str, str, str]]:
         target = entry["objectRef"]
         resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
         verbs = {entry["verb"]} | ({"create"} if entry["responseStatus"]["code"] == 201 else set())
-        used |= {(verb, target.get("apiGroup", ""), resource) for verb in verbs}
+        group = target.get("apiGroup", "")
+        if target.get("subresource") == "scale":
+            # Environments name objects of any kind.
+            group, resource = "*", "*/scale"
+        used |= {(verb, group, resource) for verb in verbs}
     return used
 
 
@@ -317,6 +370,15 @@ patch jobqueues.headgate.dev/status
 update clusterpools.headgate.dev
 patch clusterpools.headgate.dev
 delete clusterpools.headgate.dev
+create computeenvironments.headgate.dev
+patch computeenvironments.headgate.dev
+delete computeenvironments.headgate.dev
+create schedulingpolicies.headgate.dev
+patch schedulingpolicies.headgate.dev
+delete schedulingpolicies.headgate.dev
+get deployments.apps
+patch deployments.apps in team
+update deployments.apps/scale in team
 create validatingadmissionpolicies.admissionregistration.k8s.io
 patch validatingadmissionpolicies.admissionregistration.k8s.io
 delete validatingadmissionpolicies.admissionregistration.k8s.io
@@ -344,6 +406,13 @@ patch jobs.batch
 patch jobs.batch/status
 admit jobqueues.headgate.dev
 update jobqueues.headgate.dev/status
+watch computeenvironments.headgate.dev
+update computeenvironments.headgate.dev/status
+watch schedulingpolicies.headgate.dev
+update schedulingpolicies.headgate.dev/status
+get deployments.apps/scale in team
+patch deployments.apps/scale in team
+patch nodegroups.scaling.example.com/scale
 update leases.coordination.k8s.io prod-headgate in gates
 """.strip().splitlines()
 
@@ -396,7 +465,10 @@ def test_viewers_and_editors(site: Site, operator: OperatorProcess) -> None:
     eventually(lambda: can(carol, "create jobqueues") == [True])
     assert bob.get(f"{QUEUES}/default/status")["status"]["state"] == "Active"
     assert can(bob, "list clusterpools", "watch jobqueues") == [True] * 2
+    assert can(bob, "get computeenvironments", "list schedulingpolicies") == [True] * 2
     assert not any(can(bob, "create jobqueues", "patch jobqueues", "delete clusterpools", "admit jobqueues"))
+    assert not any(can(bob, "patch computeenvironments", "create schedulingpolicies"))
+    assert all(can(carol, "patch computeenvironments", "create schedulingpolicies"))
     with pytest.raises(RefusedError, match="cannot patch resource") as refused:
         bob.patch(f"{QUEUES}/default", {"spec": {"actionConcurrency": 1}})
     assert refused.value.status == 403
@@ -558,7 +630,9 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
 
     # For good: the CRDs go, and all queues; Jobs stay, and are released as the page says.
     warned = site.upgrade(CHART, "--set=crds.keep=false")
-    assert "will delete every JobQueue and ClusterPool" in warned
+    assert "will delete every JobQueue, ClusterPool, ComputeEnvironment and SchedulingPolicy" in " ".join(
+        warned.split()
+    )
     site.uninstall()
     assert not [name for name in site.names("crds") if name.endswith("headgate.dev")]
     eventually(lambda: not site.names(BINDINGS, "-l", "headgate.dev/queue"), within=45)
@@ -605,3 +679,10 @@ def test_a_wrong_value_is_refused(value: str, message: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_right_to_scale_can_be_left_out(enabled: str) -> None:
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), f"--set=scaling.enabled={enabled}"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ('resources: ["*/scale"]' in done.stdout) == (enabled == "true")
