@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 NOT_FOUND = 404
 
 
+def is_segment(name: str) -> bool:
+    """Whether a name can be a part of a path: of others, an API server would read something else out of it."""
+    return name not in ("", ".", "..") and "/" not in name and "%" not in name
+
+
 class Served(NamedTuple):
     """A kind as it is served."""
 
@@ -42,6 +47,8 @@ class Discovery:
         if known is not None:
             return known
         group, _, version = api_version.rpartition("/")
+        if not is_segment(version) or (group and not is_segment(group)):
+            return None
         version = quote(version, safe="")
         base = f"/apis/{quote(group, safe='')}/{version}" if group else f"/api/{version}"
         try:

@@ -31,7 +31,7 @@ TURN_SECONDS: Final = 1.0
 """How often it is asked what to scale, and the shortest pause between two reads of one target."""
 BUSY_SECONDS: Final = 2.0
 """How often a target is read while it is not as wanted, or cannot be read."""
-QUIET_SECONDS: Final = 10.0
+QUIET_SECONDS: Final = 5.0
 """How often it is read otherwise: somebody else may have scaled it."""
 LONGEST_SECONDS: Final = 30.0
 """The longest pause before a target that cannot be read or set is tried again; the pause doubles until then."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from headgate.engine.environments import ScaleReading
 from headgate.kube.client import MERGE_PATCH, ApiError
-from headgate.kube.discovery import NOT_FOUND, Discovery
+from headgate.kube.discovery import NOT_FOUND, Discovery, is_segment
 
 if TYPE_CHECKING:
     from headgate.api.computeenvironment import ScaleTargetRef
@@ -78,6 +78,9 @@ class Targets:
             raise TargetError(f"{_FIELD}.namespace is missing: a {ref.kind} is in a namespace")
         if ref.namespace and not served.namespaced:
             raise TargetError(f"{_FIELD}.namespace: a {ref.kind} is in no namespace: remove it")
+        for field, name in (("name", ref.name), ("namespace", ref.namespace)):
+            if name is not None and not is_segment(name):
+                raise TargetError(f"{_FIELD}.{field}: {name!r} is no name of an object")
         return served.scale_path(ref.name, ref.namespace)
 
 

@@ -211,6 +211,9 @@ class Checker:
             environment.specs.clear()
             environment.begun.clear()
             return
+        if not environment.specs:
+            # What happened before the record begins, it does not tell.
+            environment.changed_at = seen.at
         if not environment.specs or environment.specs[-1] != seen.body["spec"]:
             environment.specs.append(seen.body["spec"])
             environment.begun.append(seen.at)
