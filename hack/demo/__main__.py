@@ -27,7 +27,9 @@ NAMESPACE = "demo"
 
 def main(argv: list[str] | None = None) -> int:
     """Play the demo; return the exit code."""
-    argparse.ArgumentParser(prog="make demo", description="Two queues, a few hundred Jobs.").parse_args(argv)
+    argparse.ArgumentParser(
+        prog="make demo", description="Two queues, two environments, 210 Jobs."
+    ).parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     console = Console(highlight=False)
@@ -35,11 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         with cluster(console) as control_plane:
             admin = control_plane.tokens["admin"]
             world = World.connect(
-                control_plane.server,
-                control_plane.ca_file,
-                admin,
-                namespace=NAMESPACE,
-                names=("urgent", "nightly"),
+                control_plane.server, control_plane.ca_file, admin, namespace=NAMESPACE, pool="demo"
             )
             right = play(console, Story(world, Sizes()))
     except ControlPlaneError as error:

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hack.demo.story import STEPS, decided
+from hack.demo.story import CORES, STEPS, WEIGHTS, cores_said, decided
 from hack.demo.world import COUNTED, Work
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from hack.demo.story import Story
     from rich.console import RenderableType
 
-COLOURS: Final = {"urgent": "magenta", "nightly": "cyan"}
-BLOCKS: Final = {"urgent": "█", "nightly": "▒"}
+COLOURS: Final = {"high-priority": "magenta", "low-priority": "cyan", "science": "cyan", "reports": "yellow"}
+BLOCKS: Final = {"high-priority": "█", "science": "▒", "reports": "░"}
 WIDEST: Final = 110
 LINE_SECONDS: Final = 1.0
+HEADER: Final = """\
+       high-priority             low-priority              cores in use
+    s  waiting active succeeded  waiting active succeeded  c4-on-demand m4-spot"""
 
 
 class Screen(Protocol):
@@ -51,6 +54,7 @@ class Lines:
         self._began = time.monotonic()
         self._step = 0
         self._answers = 0
+        self._header = True
         self._last = ""
         self._next = 0.0
 
@@ -65,6 +69,7 @@ class Lines:
             self._step = told.step
             self._say(f"\n{told.step}/{len(STEPS)} {told.headline}")
             self._say(f"    {told.detail}")
+            self._header = True
         for good, said in told.answers[self._answers :]:
             self._say(f"    ▸ {told.attempt}")
             self._say(f"    {'accepted' if good else 'refused'}: {said}")
@@ -72,29 +77,37 @@ class Lines:
         now = time.monotonic()
         if now < self._next or not self._story.world.look.queues or told.finished:
             return
-        line = "   ".join(self._queue(name) for name in (self._story.urgent, self._story.nightly))
+        line = self._numbers()
         if line != self._last:
             self._last, self._next = line, now + LINE_SECONDS
-            self._say(f"  {now - self._began:4.0f} s  {line}")
+            if self._header:
+                self._header = False
+                self._say(f"\n{HEADER}")
+            self._say(f"{now - self._began:5.0f}  {line}")
 
     def close(self) -> None:
         """Print the recount."""
         told = self._story.told
-        for queue in (self._story.urgent, self._story.nightly) if told.finished else ():
+        for queue in self._story.queues if told.finished else ():
             rows = [row for row in told.recount if row[0] == queue]
             name = self._story.short(queue)
             said = ", ".join(f"{what} {number}" for _, what, number, _ in rows if number)
             counted = ", ".join(f"{what} {number}" for _, what, _, number in rows if number)
-            self._say(f"    {name:<8} status  {said}")
-            self._say(f"    {'':<8} recount {counted}  {'equal' if said == counted else 'DIFFERENT'}")
+            self._say(f"    {name:<14} status  {said}")
+            self._say(f"    {'':<14} recount {counted}  {'equal' if said == counted else 'DIFFERENT'}")
         for good, what in told.checks:
             self._say(f"    {'ok  ' if good else 'NOT '} {what}")
 
-    def _queue(self, queue: str) -> str:
-        jobs = self._story.world.look.status(queue).get("jobs") or {}
-        state = self._story.world.look.status(queue).get("state", "")
-        numbers = " ".join(f"{jobs.get(what, 0):>3} {what}" for what in ("waiting", "active", "succeeded"))
-        return f"{self._story.short(queue):<7} {state:<8} {numbers}"
+    def _numbers(self) -> str:
+        look = self._story.world.look
+        parts = []
+        for queue in self._story.queues:
+            jobs = look.status(queue).get("jobs") or {}
+            parts.append(
+                f"{jobs.get('waiting', 0):>7} {jobs.get('active', 0):>6} {jobs.get('succeeded', 0):>9}"
+            )
+        cores = ["{}/{}".format(*cores_said(look, name)) for name in self._story.environments]
+        return f"{parts[0]}  {parts[1]}  {cores[0]:>12} {cores[1]:>7}"
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -129,7 +142,8 @@ class Redrawn:
         if told.finished:
             parts += [self._recount(), Text(), *(self._check(*check) for check in told.checks)]
         else:
-            parts += [self._queues(width), Text(), *self._strips(width), Text(), *self._answers()]
+            parts += [self._queues(width), Text(), *self._environments(), *self._strips(width), Text()]
+            parts += self._answers()
         return Padding(Group(*parts), (0, 0, 0, 1))
 
     def _title(self, width: int) -> RenderableType:
@@ -152,59 +166,81 @@ class Redrawn:
                 line.append(f"✔ {name}", style="green")
             else:
                 line.append(f"{number} {name}", style="bold reverse" if number == told.step else "dim")
-            line.append("   " if number < len(STEPS) else "")
+            line.append("  " if number < len(STEPS) else "")
         return line
 
     def _queues(self, width: int) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        table.add_column("  queue", min_width=10)
-        table.add_column("state", min_width=16)
+        table.add_column("queue, priority", min_width=18)
+        table.add_column("state", min_width=8)
         for name in ("waiting", "active", "succeeded"):
             table.add_column(name, justify="right")
         table.add_column("limits", no_wrap=True)
-        bar = max(6, min(30, width - 74))
+        bar = max(4, min(30, width - 76))
         look = self._story.world.look
-        for queue in (self._story.urgent, self._story.nightly):
+        for queue in self._story.queues:
             name, status, spec = self._story.short(queue), look.status(queue), look.spec(queue)
-            jobs, state = status.get("jobs") or {}, status.get("state", "…")
-            colour, why = COLOURS[name], "".join(f"\n{reason}" for reason in standing(status))
-            label = Text(f"{BLOCKS[name]} {name}", style=f"bold {colour}")
-            label.append(f"\n  priority\n  {spec.get('priority', '')}", style="dim not bold")
+            jobs = status.get("jobs") or {}
+            shares = shares_of(status) if "schedulingPolicy" in spec else {}
+            label = Text(f"{BLOCKS.get(name, ' ')} {name}", style=f"bold {COLOURS[name]}")
+            label.append(f", {spec.get('priority', '')}", style="not bold dim")
+            state = Text(
+                status.get("state", "…"), style="" if status.get("state") == "Active" else "bold yellow"
+            )
+            numbers = [Text(str(jobs.get(what, 0))) for what in ("waiting", "active", "succeeded")]
+            for share, counts in shares.items():
+                label.append(f"\n{BLOCKS[share]} {share}", style=f"not bold {COLOURS[share]}")
+                label.append(f", weight {WEIGHTS[share]:g}", style="not bold dim")
+                for text, number in zip(numbers, counts, strict=False):
+                    text.append(f"\n{number}", style=COLOURS[share])
             limits = Text("\n").join(
-                limit_bar(what, status.get(field) or {}, key, bar, colour)
-                for what, field, key in (
-                    ("Jobs", "actions", "active"),
-                    ("runs", "runs", "active"),
-                    ("depth", "depth", "current"),
-                )
+                limit_bar(what, status.get(field) or {}, key, bar, COLOURS[name])
+                for what, field, key in (("Jobs", "actions", "active"), ("depth", "depth", "current"))
             )
-            table.add_row(
-                label,
-                Text(state, style="" if state == "Active" else "bold yellow").append(why, style="yellow"),
-                *(Text(str(jobs.get(what, 0))) for what in ("waiting", "active", "succeeded")),
-                limits,
-            )
-            if queue == self._story.urgent:
-                table.add_row()
+            state.append("".join(f"\n{reason}" for reason in standing(status)), style="yellow")
+            table.add_row(label, state, *numbers, limits)
         return table
+
+    def _environments(self) -> list[Text]:
+        story = self._story
+        lines = [Text(f"environment  each block is a Job of {CORES} cores", style="dim")]
+        look = story.world.look
+        places = (story.sizes.on_demand_places, story.sizes.spot_places)
+        for name, count in zip(story.environments, places, strict=True):
+            inside = [story.kind(work) for work in look.inside(name)]
+            line = Text(f"{story.short(name):<13}", no_wrap=True)
+            for kind, block in BLOCKS.items():
+                line.append(block * inside.count(kind), style=COLOURS[kind])
+            line.append(
+                "·" * (count - len(inside)) + " " * (max(places) - max(count, len(inside))), style="dim"
+            )
+            line.append("  {}/{} cores in use".format(*cores_said(look, name)), style="dim")
+            lines.append(line)
+        return lines
 
     def _strips(self, width: int) -> list[Text]:
         works = self._story.world.look.works
         came = sorted(works, key=lambda work: (work.created, work.uid))
-        gone = decided(works)
         sizes = self._story.sizes
-        total = max(sizes.urgent + sizes.nightly + sizes.again, 1)
-        cells = width - 12
-        return [self._strip("arrived", came, cells, total), self._strip("admitted", gone, cells, total)]
+        total = max(sizes.low + sizes.high + sizes.again, 1)
+        cells = min(width - 15, total)
+        return [
+            self._strip("arrived", came, cells, total),
+            self._strip("admitted", decided(works), cells, total),
+        ]
 
     def _strip(self, label: str, works: list[Work], cells: int, total: int) -> Text:
-        line = Text(f"{label:<10}", style="dim", no_wrap=True)
-        for cell in range(cells):
-            part = works[cell * total // cells : max((cell + 1) * total // cells, cell * total // cells + 1)]
-            if part:
-                urgent = 2 * sum(work.queue == self._story.urgent for work in part) > len(part)
-                name = "urgent" if urgent else "nightly"
-                line.append(BLOCKS[name], style=f"not dim {COLOURS[name]}")
+        """Draw Jobs in order, several to a cell: what a cell leaves out, the next ones make up for."""
+        line = Text(f"{label:<13}", style="dim", no_wrap=True)
+        owed = dict.fromkeys(BLOCKS, 0.0)
+        for cell in range(-(-len(works) * cells // total)):
+            part = works[cell * total // cells : (cell + 1) * total // cells]
+            kinds = [self._story.kind(work) for work in part]
+            for kind in kinds:
+                owed[kind] += cells / total
+            kind = max(kinds, key=lambda one: owed[one])
+            owed[kind] -= 1
+            line.append(BLOCKS[kind], style=f"not dim {COLOURS[kind]}")
         return line
 
     def _answers(self) -> list[Text]:
@@ -224,7 +260,7 @@ class Redrawn:
         table.add_column("status")
         for what in COUNTED:
             table.add_column(what, justify="right")
-        for queue in (self._story.urgent, self._story.nightly):
+        for queue in self._story.queues:
             rows = [row for row in self._story.told.recount if row[0] == queue]
             name = self._story.short(queue)
             table.add_row(Text(name, style=COLOURS[name]), *(str(row[2]) for row in rows))
@@ -245,6 +281,13 @@ def standing(status: dict[str, Any]) -> list[str]:
         and condition["status"] == "False"
         and condition["reason"] != status.get("state")
     ]
+
+
+def shares_of(status: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return how many Jobs of each share wait and are active, says the status of a queue."""
+    known = {share["identifier"]: share for share in status.get("shares") or ()}
+    counts = {name: known.get(name, {}) for name in WEIGHTS}
+    return {name: (share.get("waiting", 0), share.get("active", 0)) for name, share in counts.items()}
 
 
 def limit_bar(what: str, usage: dict[str, int], key: str, width: int, colour: str) -> Text:

@@ -1,9 +1,10 @@
-"""What the API server says: two queues with their statuses, and their Jobs, from fresh lists."""
+"""What the API server says: the queues and environments of one pool with their statuses, and their Jobs."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -19,8 +20,9 @@ Json = dict[str, Any]
 
 API: Final = "/apis/headgate.dev/v1alpha1"
 QUEUE: Final = "headgate.dev/queue"
-RUN: Final = "headgate.dev/run"
+SHARE: Final = "headgate.dev/share"
 ADMITTED_AT: Final = "headgate.dev/admitted-at"
+ENVIRONMENT: Final = "headgate.dev/compute-environment"
 LOOK_SECONDS: Final = 0.25
 COUNTED: Final = ("total", "waiting", "active", "succeeded", "failed", "canceled", "timedOut")
 
@@ -31,11 +33,15 @@ class Work:
 
     uid: str
     queue: str
-    run: str
+    share: str
     created: str
     admitted_at: str
+    environment: str
+    cores: int
     result: str
     suspended: bool
+    noticed: bool
+    """Whether the Job controller has written something about it: from then on it leaves a waiting Job alone."""
 
     @property
     def active(self) -> bool:
@@ -45,9 +51,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Look:
-    """Both lists at about the same moment."""
+    """All lists at about the same moment."""
 
     queues: dict[str, Json]
+    environments: dict[str, Json]
     works: list[Work]
 
     def count(self, queue: str) -> dict[str, int]:
@@ -62,11 +69,13 @@ class Look:
         """Return the Jobs of a queue."""
         return [work for work in self.works if work.queue == queue]
 
-    def runs(self, queue: str) -> int:
-        """Count the runs of a queue that have begun and have Jobs left."""
-        works = self.of(queue)
-        begun = {work.run for work in works if work.admitted_at}
-        return len(begun & {work.run for work in works if not work.result})
+    def inside(self, environment: str) -> list[Work]:
+        """Return the active Jobs in an environment."""
+        return [work for work in self.works if work.active and work.environment == environment]
+
+    def cores(self, environment: str) -> int:
+        """Count the cores that the active Jobs in an environment ask for, without its status."""
+        return sum(work.cores for work in self.inside(environment))
 
     def status(self, queue: str) -> Json:
         """Return what the operator says of a queue."""
@@ -79,10 +88,19 @@ class Look:
 
 @dataclass
 class Most:
-    """The most of a queue's Jobs and runs that were ever seen active in one list."""
+    """The most that was ever seen in one list of Jobs."""
 
-    jobs: int = 0
-    runs: int = 0
+    jobs: Counter[str] = field(default_factory=Counter)
+    """Active Jobs, by queue."""
+    cores: Counter[str] = field(default_factory=Counter)
+    """Cores that active Jobs ask for, by environment."""
+
+    def see(self, look: Look) -> None:
+        """Take in one more list."""
+        for queue in look.queues:
+            self.jobs[queue] = max(self.jobs[queue], sum(work.active for work in look.of(queue)))
+        for environment in look.environments:
+            self.cores[environment] = max(self.cores[environment], look.cores(environment))
 
 
 @dataclass
@@ -91,9 +109,9 @@ class World:
 
     client: Client
     namespace: str
-    names: tuple[str, ...]
-    look: Look = field(default_factory=lambda: Look({}, []))
-    most: dict[str, Most] = field(default_factory=dict)
+    pool: str
+    look: Look = field(default_factory=lambda: Look({}, {}, []))
+    most: Most = field(default_factory=Most)
     on_look: Callable[[], None] = lambda: None
     version: str = ""
 
@@ -103,13 +121,11 @@ class World:
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     @classmethod
-    def connect(
-        cls, server: str, ca_file: Path, token: str, *, namespace: str, names: tuple[str, ...]
-    ) -> World:
+    def connect(cls, server: str, ca_file: Path, token: str, *, namespace: str, pool: str) -> World:
         """Find out what is at that address."""
         client = Client(server, ca_file, token)
         version = (client.get("/version") or {}).get("gitVersion", "")
-        return cls(client, namespace, names, most={name: Most() for name in names}, version=version)
+        return cls(client, namespace, pool, version=version)
 
     def watch(self) -> None:
         """Begin to look."""
@@ -160,13 +176,17 @@ class World:
                 time.sleep(pace)
 
     def take_a_look(self) -> Look:
-        """List both kinds now."""
-        queues = self._list(f"{API}/jobqueues")
+        """List it all now."""
         jobs = self._list(self._jobs)
         return Look(
-            {body["metadata"]["name"]: body for body in queues if body["metadata"]["name"] in self.names},
+            self._of_pool("jobqueues"),
+            self._of_pool("computeenvironments"),
             [work_of(body) for body in jobs if QUEUE in (body["metadata"].get("labels") or {})],
         )
+
+    def _of_pool(self, plural: str) -> dict[str, Json]:
+        bodies = self._list(f"{API}/{plural}?fieldSelector=spec.pool%3D{self.pool}")
+        return {body["metadata"]["name"]: body for body in bodies}
 
     @property
     def _jobs(self) -> str:
@@ -182,9 +202,7 @@ class World:
         try:
             while not self._stop.wait(LOOK_SECONDS):
                 look = self.take_a_look()
-                for name, most in self.most.items():
-                    most.jobs = max(most.jobs, sum(work.active for work in look.of(name)))
-                    most.runs = max(most.runs, look.runs(name))
+                self.most.see(look)
                 self.look = look
                 self.on_look()
         except BaseException as error:  # told by whoever waits
@@ -194,15 +212,19 @@ class World:
 def work_of(body: Json) -> Work:
     """Return what the demo keeps of a Job."""
     metadata = body["metadata"]
-    labels = metadata.get("labels") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    containers = body["spec"]["template"]["spec"]["containers"]
     return Work(
         uid=metadata["uid"],
         queue=labels[QUEUE],
-        run=labels.get(RUN) or metadata["uid"],
+        share=labels.get(SHARE, ""),
         created=metadata["creationTimestamp"],
-        admitted_at=(metadata.get("annotations") or {}).get(ADMITTED_AT, ""),
+        admitted_at=annotations.get(ADMITTED_AT, ""),
+        environment=annotations.get(ENVIRONMENT, ""),
+        cores=sum(int(container["resources"]["requests"]["cpu"]) for container in containers),
         result=result_of(body.get("status") or {}),
         suspended=bool(body["spec"].get("suspend")),
+        noticed=bool((body.get("status") or {}).get("conditions")),
     )
 
 

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hack.demo.__main__ import play
-from hack.demo.story import SMALL, STEPS, Story, Told
-from hack.demo.world import World
+from hack.demo.story import SMALL, STEPS, Story, Told, overtaken
+from hack.demo.world import Work, World
 from rich.console import Console
 
-from tests.cluster.harness.client import JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.client import (
+    ENVIRONMENTS,
+    JOBS,
+    POLICIES,
+    POOLS,
+    QUEUES,
+    Client,
+    User,
+    eventually,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +39,7 @@ def story(control_plane: ClusterAccess, operator: OperatorProcess, given: User) 
         control_plane.ca_file,
         control_plane.tokens["admin"],
         namespace=given.namespace,
-        names=(f"{prefix}urgent", f"{prefix}nightly"),
+        pool=f"{prefix}demo",
     )
     told = Story(world, SMALL, prefix)
     yield told
@@ -74,12 +83,26 @@ def test_it_leaves_a_cluster_as_it_was(story: Story, admin: Client, given: User)
     story.clean_up()
 
     eventually(lambda: not admin.items(JOBS.replace("/jobs", f"/namespaces/{given.namespace}/jobs")))
-    assert not [q for q in admin.items(QUEUES) if q["metadata"]["name"].startswith(given.namespace)]
+    for path in (QUEUES, POOLS, ENVIRONMENTS, POLICIES):
+        left = [body["metadata"]["name"] for body in admin.items(path)]
+        assert [name for name in left if name.startswith(given.namespace)] == []
+
+
+def test_who_was_overtaken_is_found() -> None:
+    def work(queue: str, created: str, admitted: str) -> Work:
+        times = (f"2026-01-01T00:00:{created}Z", f"2026-01-01T00:00:{admitted}Z")
+        return Work("uid", queue, "", *times, "m4-spot", 2, "", suspended=False, noticed=True)
+
+    waits = work("high", "10", "20.5")
+    assert overtaken([waits, work("low", "00", "11.9")], "high", "low") == []  # may not have been known yet
+    assert overtaken([waits, work("low", "00", "20.6")], "high", "low") == []
+    late = work("low", "00", "12.1")
+    assert overtaken([waits, late], "high", "low") == [late]
 
 
 def test_a_status_that_differs_from_the_recount_is_a_failure() -> None:
-    told = Told(finished=True, checks=[(True, "well")], recount=[("urgent", "total", 3, 3)])
+    told = Told(finished=True, checks=[(True, "well")], recount=[("high", "total", 3, 3)])
     assert told.right
-    assert not dataclasses.replace(told, recount=[("urgent", "total", 3, 4)]).right
+    assert not dataclasses.replace(told, recount=[("high", "total", 3, 4)]).right
     assert not dataclasses.replace(told, checks=[(False, "not well")]).right
     assert not dataclasses.replace(told, finished=False).right
