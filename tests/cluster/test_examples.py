@@ -1,69 +1,248 @@
-"""What a user copies works as it stands."""
+"""What a user copies works as it stands, and does what it says."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.cluster.harness.client import QUEUES, User, eventually
+from tests.cluster.harness.client import JOBS, QUEUES, User, eventually
+from tests.cluster.harness.invariants import ADMITTED_AT, ENVIRONMENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from tests.cluster.harness.cluster import Kubectl
-    from tests.cluster.harness.operator import OperatorProcess
+
+# The recorder sees all of it, and checks among other things that no environment's capacity is exceeded.
+pytestmark = pytest.mark.usefixtures("operator", "recorder")
+
+Json = dict[str, Any]
 
 FOLDER = Path(__file__).parents[2] / "examples"
 FILES = sorted(FOLDER.glob("*.yaml"))
+HELD = "headgate.dev/hold"
 
 
-def apply(kubectl: Kubectl, given: User, name: str) -> None:
-    file = str(FOLDER / name)
-    kubectl("apply", "--server-side", "-n", given.namespace, "-f", file)
+@pytest.fixture
+def apply(kubectl: Kubectl, given: User) -> Callable[..., None]:
+    """Apply an example to the test's own namespace, and wait until its queues are ready."""
+
+    def run(*names: str) -> None:
+        bodies = [body for name in names for body in bodies_of(name)]
+        own = any("namespace" in body["metadata"] for body in bodies)
+        where = () if own else ("-n", given.namespace)
+        for name in names:
+            kubectl("apply", "--server-side", *where, "-f", str(FOLDER / name))
+        queues = [f"jobqueue/{body['metadata']['name']}" for body in bodies if body["kind"] == "JobQueue"]
+        if queues:
+            kubectl("wait", "--for=condition=Ready", "--timeout=30s", *queues)
+
+    return run
 
 
-def finished(given: User, *names: str) -> bool:
-    jobs = {job["metadata"]["name"]: job.get("status") or {} for job in given.all_jobs()}
-    return all(jobs[name].get("succeeded") == 1 for name in names)
+def bodies_of(name: str) -> list[Json]:
+    return list(yaml.safe_load_all((FOLDER / name).read_text()))
 
 
-def waits(given: User, queue: str) -> bool:
-    return bool(given.client.get(f"{QUEUES}/{queue}")["status"]["jobs"]["waiting"] == 1)
+def named(bodies: Iterable[Json], kind: str) -> list[str]:
+    return [body["metadata"]["name"] for body in bodies if body["kind"] == kind]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_an_example_runs(operator: OperatorProcess, kubectl: Kubectl, given: User, file: Path) -> None:
-    bodies = list(yaml.safe_load_all(file.read_text()))
-    queues = [body["metadata"]["name"] for body in bodies if body["kind"] == "JobQueue"]
+def finish(given: User, *names: str, within: float = 60.0) -> None:
+    """Wait until Jobs have succeeded."""
+
+    def check() -> bool:
+        jobs = {job["metadata"]["name"]: job.get("status") or {} for job in given.all_jobs()}
+        left = [name for name in names if jobs[name].get("succeeded") != 1]
+        assert not left, left
+        return True
+
+    eventually(check, within=within)
+
+
+def in_order(given: User) -> list[str]:
+    """Return the names of the admitted Jobs in the order of the decisions."""
+    jobs = {job["metadata"]["name"]: job["metadata"].get("annotations", {}) for job in given.all_jobs()}
+    admitted = {
+        name: annotations[ADMITTED_AT] for name, annotations in jobs.items() if ADMITTED_AT in annotations
+    }
+    return sorted(admitted, key=lambda name: admitted[name])
+
+
+def places(given: User) -> dict[str, str | None]:
+    """Return the environment of each Job."""
+    return {
+        job["metadata"]["name"]: job["metadata"].get("annotations", {}).get(ENVIRONMENT)
+        for job in given.all_jobs()
+    }
+
+
+def status(given: User, queue: str) -> Json:
+    return dict(given.client.get(f"{QUEUES}/{queue}").get("status") or {})
+
+
+def waiting(given: User, queue: str, count: int) -> bool:
+    return bool(status(given, queue)["jobs"]["waiting"] == count)
+
+
+def active(given: User, queue: str, count: int) -> bool:
+    return bool(status(given, queue)["jobs"]["active"] == count)
+
+
+def head(given: User, queue: str) -> tuple[str, str]:
+    """Wait until a queue's status names the Job at its head that does not fit; return its name and the reason."""
+    found = eventually(lambda: status(given, queue)["head"])
+    return found["name"], found["reason"]
+
+
+def resume(kubectl: Kubectl, queue: str) -> None:
+    kubectl("patch", "jobqueue", queue, "--type=merge", "-p", '{"spec":{"dispatch":{"paused":false}}}')
+
+
+@pytest.mark.parametrize("name", ["basic", "job-options", "nightly", "paused", "priorities"])
+def test_an_example_runs(apply: Callable[..., None], kubectl: Kubectl, given: User, name: str) -> None:
+    bodies = bodies_of(f"{name}.yaml")
     jobs = [body for body in bodies if body["kind"] == "Job"]
-    assert queues
-    assert jobs
 
-    apply(kubectl, given, file.name)
+    apply(f"{name}.yaml")
 
-    names = [f"jobqueue/{name}" for name in queues]
-    kubectl("wait", "--for=condition=Ready", "--timeout=30s", *names)
     paused = [body["metadata"]["name"] for body in bodies if body["spec"].get("dispatch", {}).get("paused")]
-    held = [job["metadata"]["name"] for job in jobs if "headgate.dev/hold" in str(job["metadata"])]
+    held = [job["metadata"]["name"] for job in jobs if HELD in str(job["metadata"])]
     free = [
         job["metadata"]["name"]
         for job in jobs
         if job["metadata"]["name"] not in held
         and job["metadata"]["labels"]["headgate.dev/queue"] not in paused
     ]
-    eventually(lambda: finished(given, *free) or not free, within=60)
-    for name in held:
-        assert given.get_job(name)["spec"]["suspend"] is True
-        kubectl("annotate", "job", name, "headgate.dev/hold-", "-n", given.namespace)
-    for name in paused:
-        eventually(partial(waits, given, name))
-        kubectl("patch", "jobqueue", name, "--type=merge", "-p", '{"spec":{"dispatch":{"paused":false}}}')
-    eventually(lambda: finished(given, *(job["metadata"]["name"] for job in jobs)), within=60)
+    finish(given, *free)
+    for job in held:
+        assert given.get_job(job)["spec"]["suspend"] is True
+        kubectl("annotate", "job", job, f"{HELD}-", "-n", given.namespace)
+    for queue in paused:
+        eventually(partial(waiting, given, queue, 1))
+        resume(kubectl, queue)
+    finish(given, *named(jobs, "Job"))
 
 
-def test_the_table_of_examples_is_complete() -> None:
+def test_aws_batch(apply: Callable[..., None], given: User) -> None:
+    """The room of m4-spot goes to high-priority first, which has c4-on-demand besides."""
+    apply("aws-batch/environments.yaml", "aws-batch/queues.yaml")
+    apply("aws-batch/jobs-low.yaml")
+    eventually(lambda: active(given, "low-priority", 2) and waiting(given, "low-priority", 2))
+    assert head(given, "low-priority")[1] == "InsufficientCapacity"
+
+    apply("aws-batch/jobs-high.yaml")
+    eventually(lambda: active(given, "high-priority", 1) and waiting(given, "high-priority", 3))
+    assert head(given, "high-priority")[1] == "InsufficientCapacity"
+    low = named(bodies_of("aws-batch/jobs-low.yaml"), "Job")
+    high = named(bodies_of("aws-batch/jobs-high.yaml"), "Job")
+    finish(given, *low, *high, within=120)
+
+    order, where = in_order(given), places(given)
+    assert [name in high for name in order] == [False] * 2 + [True] * 4 + [False] * 2
+    first, *others = [where[name] for name in order if name in high]
+    assert first == "c4-on-demand"
+    assert "m4-spot" in others
+    assert {where[name] for name in low} == {"m4-spot"}
+
+
+def test_aws_batch_in_any_order(apply: Callable[..., None], kubectl: Kubectl, given: User) -> None:
+    """A folder is applied by its files' names: Jobs before their queues."""
+    apply(*(f"aws-batch/{file.name}" for file in sorted((FOLDER / "aws-batch").glob("*.yaml"))))
+
+    eventually(lambda: len(in_order(given)) == 3)
+    assert {places(given)[name] for name in in_order(given)} == {"c4-on-demand", "m4-spot"}
+    kubectl("delete", "jobs", "--all", "-n", given.namespace)
+
+
+def test_fair_share(apply: Callable[..., None], kubectl: Kubectl, given: User) -> None:
+    apply("fair-share.yaml")
+    eventually(lambda: waiting(given, "fair-share", 8))
+
+    resume(kubectl, "fair-share")
+
+    shares = {"research": 2, "team-a": 1, "team-b": 1}
+    eventually(
+        lambda: {s["identifier"]: s["active"] for s in status(given, "fair-share")["shares"]} == shares
+    )
+    finish(given, *named(bodies_of("fair-share.yaml"), "Job"))
+    assert sorted(name[:-2] for name in in_order(given)[:4]) == ["research", "research", "team-a", "team-b"]
+
+
+def test_backfill(apply: Callable[..., None], given: User) -> None:
+    apply("backfill.yaml")
+
+    assert head(given, "backfill") == ("large", "InsufficientCapacity")
+    finish(given, "running", "large", "endless", "short")
+    assert in_order(given) == ["running", "short", "large", "endless"]
+
+
+def test_dependencies(apply: Callable[..., None], given: User) -> None:
+    apply("dependencies.yaml")
+
+    finish(given, "prepare", "train-a", "train-b", "report")
+    first, *middle, last = in_order(given)
+    assert (first, set(middle), last) == ("prepare", {"train-a", "train-b"}, "report")
+    jobs = {job["metadata"]["name"]: job for job in given.all_jobs()}
+    for name, before in (
+        ("train-a", "prepare"),
+        ("train-b", "prepare"),
+        ("report", "train-a"),
+        ("report", "train-b"),
+    ):
+        assert (
+            jobs[name]["metadata"]["annotations"][ADMITTED_AT][:19]
+            >= jobs[before]["status"]["completionTime"][:19]
+        )
+
+
+def test_retry(apply: Callable[..., None], kubectl: Kubectl, given: User) -> None:
+    apply("retry.yaml")
+    eventually(lambda: given.get_job("first-try")["status"].get("failed") == 1)
+    assert given.get_job("second-try")["spec"]["suspend"] is True
+
+    kubectl("annotate", "job", "second-try", f"{HELD}-", "-n", given.namespace)
+
+    finish(given, "second-try")
+    assert places(given) == {"first-try": "rack-a", "second-try": "rack-b"}
+
+
+def test_scaling(apply: Callable[..., None], kubectl: Kubectl, given: User) -> None:
+    there = User(given.client, "scaling-example")
+    path = "/apis/apps/v1/namespaces/scaling-example/deployments/node-group"
+
+    def replicas(count: int) -> bool:
+        found = given.client.get(path)
+        return bool(found["spec"]["replicas"] == count == (found["status"].get("replicas") or 0))
+
+    apply("scaling.yaml")
+    eventually(lambda: replicas(3))
+    finish(there, *named(bodies_of("scaling.yaml"), "Job"))
+    eventually(lambda: replicas(0))
+
+    kubectl("delete", "jobs", "--all", "-n", there.namespace)
+    eventually(lambda: not given.client.items(JOBS.replace("/jobs", f"/namespaces/{there.namespace}/jobs")))
+
+
+def test_time_limits(apply: Callable[..., None], kubectl: Kubectl, given: User) -> None:
+    apply("time-limits.yaml")
+
+    assert head(given, "time-limits") == ("too-large", "ExceedsEnvironmentMaximum")
+    eventually(lambda: waiting(given, "time-limits", 2))
+    assert in_order(given) == []
+    kubectl("delete", "job", "too-large", "-n", given.namespace)  # ten minutes are too long for a test
+    finish(given, "after-it")
+
+
+def test_every_example_is_tested_and_in_the_table() -> None:
+    source = Path(__file__).read_text()
+    tested = [file.name for file in FILES if f'"{file.name}"' in source or f'"{file.stem}"' in source]
     text = (FOLDER / "README.md").read_text()
 
+    assert tested == [file.name for file in FILES]
     assert [file.name for file in FILES if f"({file.name})" not in text] == []
+    assert "(aws-batch/)" in text
