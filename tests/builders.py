@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec, PoolMember
+from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
+from headgate.api.constraints import constraints_of
 from headgate.api.jobqueue import Dispatch, JobQueue, JobQueueSpec
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import Metadata
+from headgate.api.requests import request_of
+from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicyStatus
 from headgate.engine.decisions import Admit, Cancel, Confirm, Decision, Notice, Suspend, Write
 from headgate.engine.engine import Engine
+from headgate.engine.environment_status import environment_status, policy_status
+from headgate.engine.environments import ScaleReading
 from headgate.engine.job import READ_FIELDS, Job, JobState
 from headgate.engine.status import queue_status
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.api.constraints import Constraints
+    from headgate.api.requests import Request
+
+Resource = JobQueue | ClusterPool | ComputeEnvironment | SchedulingPolicy
+
 W = TypeVar("W", Admit, Cancel, Suspend, Confirm, Notice)
+R = TypeVar("R", JobQueue, ComputeEnvironment, SchedulingPolicy)
 
 _versions = count(1_000)
 
@@ -36,8 +52,14 @@ def a_queue(
     note: str = "",
     annotations: dict[str, str] | None = None,
     status: JobQueueStatus | None = None,
+    environments: str = "",
     **spec: Any,
 ) -> JobQueue:
+    """A queue; environments are names in order, with spaces between them."""
+    if environments:
+        spec["compute_environments"] = [
+            {"order": order, "name": name} for order, name in enumerate(environments.split())
+        ]
     return JobQueue(
         metadata=Metadata(
             name=name,
@@ -72,6 +94,89 @@ def a_pool(name: str = "default", clusters: str = "local", *, disabled: str = ""
     )
 
 
+def an_environment(
+    name: str = "big",
+    capacity: str = "cpu=4",
+    *,
+    pool: str = "default",
+    clusters: str = "*",
+    state: str = "Enabled",
+    type: str = "OnDemand",
+    shape: str = "",
+    architecture: str | None = None,
+    node_selector: dict[str, str] | None = None,
+    tolerations: Sequence[Mapping[str, Any]] = (),
+    scaling: tuple[int, int, int] | None = None,
+    generation: int = 1,
+    uid: str | None = None,
+    version: int | None = None,
+    status: ComputeEnvironmentStatus | None = None,
+) -> ComputeEnvironment:
+    """An environment; capacity and shape as in "cpu=4 memory=8Gi", scaling is (min, max, idle timeout)."""
+    spec: dict[str, Any] = {
+        "pool": pool,
+        "clusters": clusters.split(),
+        "state": state,
+        "type": type,
+        "instanceShape": amounts(shape) | ({"architecture": architecture} if architecture else {}),
+        "capacity": amounts(capacity),
+        "nodeSelector": node_selector or {},
+        "tolerations": list(tolerations),
+    }
+    if scaling is not None:
+        least, most, idle = scaling
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "namespace": "nodes"}
+        spec["scaling"] = {"targetRef": target, "min": least, "max": most, "idleTimeoutSeconds": idle}
+    metadata = {
+        "name": name,
+        "uid": uid or f"uid-of-{name}",
+        "resourceVersion": str(version or next_version()),
+        "generation": generation,
+    }
+    environment = ComputeEnvironment.model_validate({"metadata": metadata, "spec": spec})
+    return environment.model_copy(update={"status": status or ComputeEnvironmentStatus()})
+
+
+def a_policy(
+    name: str = "fair",
+    weights: Mapping[str, float] | None = None,
+    *,
+    decay: int = 0,
+    reservation: int = 0,
+    generation: int = 1,
+    uid: str | None = None,
+    version: int | None = None,
+    status: SchedulingPolicyStatus | None = None,
+) -> SchedulingPolicy:
+    """A scheduling policy; weights are weight factors by identifier."""
+    shares = [{"identifier": who, "weightFactor": float(factor)} for who, factor in (weights or {}).items()]
+    fair_share = {"shareDecaySeconds": decay, "computeReservation": reservation, "shares": shares}
+    metadata = {
+        "name": name,
+        "uid": uid or f"uid-of-{name}",
+        "resourceVersion": str(version or next_version()),
+        "generation": generation,
+    }
+    policy = SchedulingPolicy.model_validate({"metadata": metadata, "spec": {"fairShare": fair_share}})
+    return policy.model_copy(update={"status": status or SchedulingPolicyStatus()})
+
+
+def amounts(text: str) -> dict[str, str]:
+    """Quantities by resource, from "cpu=4 memory=8Gi"."""
+    return dict(pair.split("=") for pair in text.split())
+
+
+def asks(text: str, *, pods: int = 1) -> Request:
+    """The request of a Job with so many pods, of which each asks for "cpu=4 memory=8Gi"."""
+    container = {"name": "main", "resources": {"requests": amounts(text)}}
+    return request_of({"spec": {"parallelism": pods, "template": {"spec": {"containers": [container]}}}})
+
+
+def placed(template: Mapping[str, Any] | None = None, **node_selector: str) -> Constraints:
+    """The constraints of a Job with this pod template, or with this node selector."""
+    return constraints_of({"spec": {"template": {"spec": template or {"nodeSelector": node_selector}}}})
+
+
 def a_job(
     name: str = "train",
     queue: str = "gold",
@@ -82,13 +187,16 @@ def a_job(
     namespace: str = "lab",
     project: str | None = None,
     uid: str | None = None,
+    cpu: int | str = 0,
     **fields: Any,
 ) -> Job:
     """A Job as the watch shows it. Its UID is its name, where none is given."""
     if state is JobState.ACTIVE:
-        fields = {"admitted_at": "2026-01-01T00:00:00.000000Z", "cluster": "local"} | fields
+        fields = {"admitted_at": stamp(0.0), "cluster": "local"} | fields
     if state is JobState.FINISHED:
         fields = {"result": "succeeded", "finished_at": created} | fields
+    if cpu:
+        fields = {"request": asks(f"cpu={cpu}")} | fields
     return Job(
         uid=uid or name,
         namespace=namespace,
@@ -118,13 +226,17 @@ class World:
 
     # ---- given, when
 
-    def given(self, *facts: JobQueue | ClusterPool | Job) -> World:
+    def given(self, *facts: Resource | Job) -> World:
         """Tell the engine facts, in this order; Jobs are told as copies of their own."""
         for fact in facts:
             if isinstance(fact, JobQueue):
                 self.engine.queue_changed(fact, self.now)
             elif isinstance(fact, ClusterPool):
                 self.engine.pool_changed(fact)
+            elif isinstance(fact, ComputeEnvironment):
+                self.engine.environment_changed(fact, self.now)
+            elif isinstance(fact, SchedulingPolicy):
+                self.engine.scheduling_policy_changed(fact, self.now)
             else:
                 self.jobs[fact.name] = fact
                 self.engine.job_seen(copy_of(fact), self.now)
@@ -145,15 +257,21 @@ class World:
             self.engine.job_gone(self.jobs.pop(name).uid, next_version(), self.now)
         return self
 
+    def scaled(self, environment: str, replicas: int, ready: int | None = None) -> World:
+        """Tell what the scale of an environment says: how many are asked for, and how many are there."""
+        reading = ScaleReading(replicas, replicas if ready is None else ready)
+        self.engine.environment_scaled(environment, reading, None, self.now)
+        return self
+
     def later(self, seconds: float) -> World:
         self.now += seconds
         return self
 
-    def restarted(self, *queues: JobQueue) -> World:
+    def restarted(self, *resources: Resource) -> World:
         """Lose the engine and build a new one from what the API server holds."""
         again = World()
         again.now = self.now
-        again.given(*queues, *sorted(self.jobs.values(), key=lambda job: (job.created, job.uid)))
+        again.given(*resources, *sorted(self.jobs.values(), key=lambda job: (job.created, job.uid)))
         again.engine.loaded(self.now)
         return again
 
@@ -174,6 +292,14 @@ class World:
         """The names of the Jobs let through by one decision, in order."""
         return " ".join(d.job.name for d in self.of(Admit, limit))
 
+    def places(self, limit: int = 100) -> dict[str, str | None]:
+        """The Jobs let through by one decision, with the environment each goes to."""
+        return {d.job.name: d.environment for d in self.of(Admit, limit)}
+
+    def scales(self) -> dict[str, int]:
+        """The environments to be scaled now, and to how many replicas."""
+        return {scale.environment: scale.replicas for scale in self.engine.scales(self.now)}
+
     def cancels(self, limit: int = 100) -> dict[str, str]:
         """Jobs to be cancelled now, with the reason."""
         return {d.job.name: d.reason for d in self.of(Cancel, limit)}
@@ -187,7 +313,13 @@ class World:
             write = self.open.pop(name)
             if isinstance(write, Admit):
                 self.engine.admitted(write, stamp(self.now), self.now)
-                self.changed(name, state=JobState.ACTIVE, admitted_at=stamp(self.now), cluster=write.cluster)
+                self.changed(
+                    name,
+                    state=JobState.ACTIVE,
+                    admitted_at=stamp(self.now),
+                    cluster=write.cluster,
+                    environment=write.environment,
+                )
             elif isinstance(write, Suspend):
                 self.engine.written(write, self.now)
                 self.changed(name, state=JobState.WAITING)
@@ -211,11 +343,33 @@ class World:
         """Write the status, as the edge would, and return the queue as the API server then holds it."""
         known = self.engine.queues[queue]
         assert known.resource is not None
-        metadata = known.resource.metadata.model_copy(update={"resource_version": str(next_version())})
-        after = known.resource.model_copy(update={"metadata": metadata, "status": self.status(queue)})
+        after = self._written(known.resource, self.status(queue))
         known.tally.stale_watermark = False
         self.engine.queue_changed(after, self.now)
         return after
+
+    def users(self, environment: str) -> list[str]:
+        """The queues that name an environment."""
+        queues = [queue.resource for queue in self.engine.queues.values() if queue.resource is not None]
+        return [q.name for q in queues for one in q.spec.compute_environments if one.name == environment]
+
+    def environment_status(self, name: str = "big") -> ComputeEnvironmentStatus:
+        return environment_status(self.engine.environments[name], len(self.users(name)), stamp(self.now))
+
+    def write_environment_status(self, name: str = "big") -> ComputeEnvironment:
+        known = self.engine.environments[name]
+        assert known.resource is not None
+        after = self._written(known.resource, self.environment_status(name))
+        self.engine.environment_changed(after, self.now)
+        return after
+
+    def policy_status(self, name: str = "fair") -> SchedulingPolicyStatus:
+        return policy_status(self.engine.policies[name], stamp(self.now))
+
+    @staticmethod
+    def _written(resource: R, status: Any) -> R:
+        metadata = resource.metadata.model_copy(update={"resource_version": str(next_version())})
+        return resource.model_copy(update={"metadata": metadata, "status": status})
 
 
 def copy_of(job: Job, **fields: Any) -> Job:
@@ -228,8 +382,5 @@ READ_FROM_THE_SERVER = ("uid", *READ_FIELDS, "result", "finished_at")
 
 
 def stamp(now: float) -> str:
-    """A time as it stands in an annotation: to the microsecond, ordered as a string."""
-    seconds, micros = divmod(round(now * 1_000_000), 1_000_000)
-    minutes, second = divmod(seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"2026-01-{1 + hours // 24:02}T{hours % 24:02}:{minute:02}:{second:02}.{micros:06}Z"
+    """A time as it stands in an annotation or a status: to the microsecond, ordered as a string."""
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

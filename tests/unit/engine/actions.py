@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.builders import asks
+from tests.unit.engine.templates import CONSTRAINTS, GPU, SPOT
+
+from headgate.api.jobqueue import QueueEnvironment, TimeLimitAction
 from headgate.engine.job import RESULTS, JobState
 
 if TYPE_CHECKING:
@@ -24,6 +28,33 @@ STATES = {
     "Terminated": ("Terminated",),
 }
 MODES = ("FIFO", "LIFO", "PRIORITY")
+ENVIRONMENTS: dict[str, tuple[str, ...]] = {"p": ("e1", "e2", "e4"), "q": ("e3",)}
+ORDERS = ((), (0,), (1, 0), (0, 1), (0, 2), (0,), (0, 1, 2), (1,))
+POLICIES = (None, "f1", None, "f2")
+REQUESTS = tuple(
+    asks(text, pods=pods)
+    for text, pods in (
+        ("", 1),
+        ("cpu=1", 1),
+        ("cpu=2", 1),
+        ("cpu=1 memory=2Gi", 2),
+        ("cpu=3", 1),
+        ("cpu=500m memory=4Gi", 1),
+        ("cpu=1", 1),
+        ("cpu=2", 1),
+        ("cpu=4", 1),
+        ("memory=3Gi", 2),
+        ("cpu=3 memory=1Gi", 1),
+        ("cpu=2", 2),
+        ("cpu=1", 3),
+        ("cpu=9", 1),
+        ("cpu=2 example.com/gpu=1", 1),
+        ("cpu=1500m", 1),
+        ("cpu=1", 1),
+    )
+)
+DEADLINES = (None, 30, 60, 300, 3600)
+LIMITS = ("InsufficientCapacity", "ExceedsEnvironmentMaximum", "NoMatchingEnvironment")
 
 
 def pick(among: Sequence[T], number: int) -> T | None:
@@ -40,12 +71,60 @@ def create_queue(sim: Simulation, which: int, how: int) -> None:
     sim.server.create_queue(
         name,
         pool=QUEUES[name],
-        run_concurrency=(0, 1, 2)[how % 3],
-        action_concurrency=(0, 1, 2, 3)[how // 3 % 4],
-        depth=(0, 2, 3, 10_000)[how // 12 % 4],
+        run_concurrency=(0, 0, 2)[how % 3],
+        action_concurrency=(0, 1, 2, 5)[how // 3 % 4],
+        depth=(0, 2, 10_000, 10_000)[how // 12 % 4],
         fairness=("RoundRobin", "RoundRobin", "ShuffleInterleave")[how // 48 % 3],
         execution_mode=MODES[how // 144 % 3],
+        compute_environments=named(name, how // 432),
+        head_of_line=("Block", "Backfill")[how // 5 % 2],
+        scheduling_policy=POLICIES[how // 7 % 4],
+        time_limit_actions=limits(how // 11),
+        retry_affinity=("PreferWarmest", "PreferDifferent")[how // 13 % 2],
     )
+
+
+def create_rival(sim: Simulation, which: int, how: int) -> None:
+    """A queue that contends with the others for room, and is not much limited otherwise."""
+    name = list(QUEUES)[which % 4]
+    if name in sim.server.queues or name in sim.server.buried:
+        return
+    places = {"p": (("e1",), ("e1", "e2"), ("e2", "e1"), ("e4",)), "q": (("e3",),)}[QUEUES[name]]
+    sim.server.create_queue(
+        name,
+        pool=QUEUES[name],
+        run_concurrency=0,
+        action_concurrency=(0, 0, 0, 6)[how % 4],
+        depth=0,
+        priority=("medium", "medium", 100)[how // 4 % 3],
+        fairness=("RoundRobin", "RoundRobin", "ShuffleInterleave")[how // 12 % 3],
+        execution_mode=MODES[how // 36 % 3],
+        compute_environments=[
+            {"name": place, "order": order} for order, place in enumerate(places[how // 108 % len(places)])
+        ],
+        head_of_line=("Backfill", "Backfill", "Block")[how // 432 % 3],
+        scheduling_policy=POLICIES[how // 1296 % 4],
+        time_limit_actions=limits(how // 5184),
+        retry_affinity=("PreferWarmest", "PreferDifferent")[how // 7 % 2],
+    )
+
+
+def named(queue: str, how: int) -> list[dict[str, Any]]:
+    """Environments in order: mostly of the queue's own pool."""
+    own = ENVIRONMENTS[QUEUES[queue]]
+    if how % 41 == 0:
+        own = ("e3", "e1", "gone")
+    return [
+        {"name": own[which], "order": 3 * place}
+        for place, which in enumerate(one for one in ORDERS[how % len(ORDERS)] if one < len(own))
+    ]
+
+
+def limits(how: int) -> list[dict[str, Any]]:
+    return [
+        {"reason": reason, "maxTimeSeconds": 600 + how % 100, "action": ("Cancel", "Terminate")[how % 2]}
+        for reason in LIMITS[: how % 4]
+    ]
 
 
 def change_queue(sim: Simulation, which: int, how: int) -> None:
@@ -53,7 +132,7 @@ def change_queue(sim: Simulation, which: int, how: int) -> None:
     if name is None:
         return
     spec = sim.server.queues[name].spec
-    value = how // 8
+    value = how // 14
     dispatch = spec.dispatch.model_copy(update={"paused": not spec.dispatch.paused})
     states = STATES[spec.state]
     changes: tuple[dict[str, Any], ...] = (
@@ -65,8 +144,14 @@ def change_queue(sim: Simulation, which: int, how: int) -> None:
         {"dispatch": dispatch},
         {"state": states[value % len(states)]} if value // 4 % 3 == 0 else {"state": states[0]},
         {"clusters": (["*"], ["p1"], ["p2", "p1"], ["q1"], ["nowhere"])[value % 5]},
+        {"compute_environments": [QueueEnvironment.model_validate(one) for one in named(name, value)]},
+        {"head_of_line": ("Block", "Backfill")[value % 2]},
+        {"scheduling_policy": ("f1", "f2", "f3")[value % 3]} if spec.scheduling_policy else {},
+        {"time_limit_actions": [TimeLimitAction.model_validate(one) for one in limits(value)]},
+        {"retry_affinity": ("PreferWarmest", "PreferDifferent")[value % 2]},
+        {"idle_timeout_seconds": (0, 100, 500)[value % 3]},
     )
-    sim.server.change_queue(name, **changes[how % 8])
+    sim.server.change_queue(name, **changes[how % 14])
 
 
 def delete_queue(sim: Simulation, which: int, how: int) -> None:
@@ -85,6 +170,70 @@ def change_pool(sim: Simulation, which: int, how: int) -> None:
         )
     else:
         sim.server.put_pool("q", "q1", ("", "", "q1")[how % 3])
+
+
+ENVIRONMENT_FIELDS: tuple[dict[str, Any], ...] = (
+    {"capacity": "cpu=4 memory=8Gi"},
+    {"capacity": "cpu=6 example.com/gpu=1"},
+    {"capacity": "cpu=2"},
+    {"capacity": "memory=5Gi pods=3"},
+    {"capacity": ""},
+    {"capacity": "cpu=8 example.com/gpu=0", "shape": "cpu=3"},
+    {"capacity": "cpu=5", "state": "Disabled"},
+    {"capacity": "cpu=4", "clusters": "p2"},
+    {"capacity": "cpu=5", "clusters": "p1 p2"},
+    {"capacity": "cpu=6", "node_selector": {"zone": "z1"}, "tolerations": [SPOT, GPU]},
+    {"capacity": "cpu=4", "node_selector": {"zone": "z2", "rank": "5"}, "tolerations": [GPU]},
+    {"capacity": "cpu=7 memory=12Gi"},
+)
+
+
+def change_environment(sim: Simulation, which: int, how: int) -> None:
+    """An environment comes, changes or goes. Pool, type and architecture are the same all its life."""
+    name = ("e1", "e2", "e1", "e2", "e4", "e3", "e4")[which % 7]
+    if how % 9 == 0:
+        sim.server.delete_environment(name)
+        return
+    known = sim.server.environments.get(name)
+    fields = dict(ENVIRONMENT_FIELDS[how // 9 % len(ENVIRONMENT_FIELDS)])
+    fields["pool"] = "q" if name == "e3" else "p"
+    if name == "e3" and fields.get("clusters"):
+        fields["clusters"] = "q1"
+    if known is None:
+        fields["type"] = ("OnDemand", "Spot", "OnDemand", "Spot", "Serverless")[how // 108 % 5]
+        fields["architecture"] = (None, None, "amd64", "arm64")[how // 540 % 4]
+    else:
+        fields["type"], fields["architecture"] = known.spec.type, known.spec.instance_shape.architecture
+    if name == "e4":
+        # It is in one cluster: its machines are those of that.
+        fields["clusters"] = "p1"
+        fields["shape"] = "cpu=2 memory=4Gi"
+        fields["scaling"] = ((0, 3, 0), (1, 4, 120), (0, 2, 60))[how // 5 % 3]
+    sim.server.put_environment(name, **fields)
+
+
+def change_policy(sim: Simulation, which: int, how: int) -> None:
+    name = ("f1", "f2", "f2", "f3")[which % 4]
+    if how % 7 == 0:
+        sim.server.delete_policy(name)
+        return
+    weights: tuple[dict[str, float], ...] = ({}, {"red": 0.5}, {"re*": 2, "red": 0.25, "*": 1.5}, {"x": 100})
+    sim.server.put_policy(
+        name,
+        weights=weights[how // 7 % 4],
+        decay=0 if name == "f1" else (3600, 60, 86_400)[how // 28 % 3],
+        reservation=(0, 0, 50, 20)[how // 84 % 4],
+    )
+
+
+def machines(sim: Simulation, which: int, how: int) -> None:
+    """Machines come, or are asked for, or it is looked how many there are."""
+    name = ("e1", "e2", "e4", "e4")[which % 4]
+    if how % 3 == 0:
+        sim.scale(lose=how % 5 == 0)
+    elif how % 3 == 1:
+        sim.server.machines_come(name)
+    sim.read_scale(name, fail=how % 11 == 0)
 
 
 def probe(sim: Simulation, which: int, how: int) -> None:
@@ -109,7 +258,25 @@ def submit(sim: Simulation, which: int, how: int) -> None:
         error="metadata: wrong" if how % 23 == 0 else None,
         pool=(QUEUES[queue], QUEUES[queue], None, "q")[how // 288 % 4] if how % 5 == 0 else QUEUES[queue],
         state=JobState.UNADMITTED if how % 17 == 0 else JobState.WAITING,
+        share=(None, None, "red", "blue", "back")[how // 19 % 5],
+        request=REQUESTS[how // 3 % len(REQUESTS)],
+        deadline=DEADLINES[how // 13 % len(DEADLINES)],
+        constraints=CONSTRAINTS[how // 29 % len(CONSTRAINTS)] if how % 3 == 0 else CONSTRAINTS[0],
+        depends_on=depends_on(sim, namespace, how // 31) if how % 13 == 0 else (),
+        retry_of=pick(names_in(sim, namespace), how // 37) if how % 6 == 0 else None,
     )
+
+
+def names_in(sim: Simulation, namespace: str) -> list[str]:
+    return sorted(job.name for job in sim.server.jobs.values() if job.namespace == namespace)
+
+
+def depends_on(sim: Simulation, namespace: str, how: int) -> tuple[str, ...]:
+    """Jobs that are there, that will come, or that never do."""
+    names = [*names_in(sim, namespace), f"j{len(sim.server.entries) + 1 + how % 3:04}"]
+    if how % 23 == 0:
+        return ("never",)
+    return tuple(sorted({names[-1 - how % min(len(names), 6)], names[-1 - how // 6 % min(len(names), 9)]}))
 
 
 def submit_many(sim: Simulation, which: int, how: int) -> None:
@@ -122,7 +289,7 @@ def edit(sim: Simulation, which: int, how: int) -> None:
     job = pick(_live(sim), which)
     if job is None:
         return
-    value = how // 6
+    value = how // 10
     changes: tuple[dict[str, Any], ...] = (
         {"held": not job.held},
         {"priority": value % 4},
@@ -130,8 +297,12 @@ def edit(sim: Simulation, which: int, how: int) -> None:
         {"run_label": (None, "r", "s")[value % 3]} if job.state is JobState.WAITING else {},
         {"error": None if job.error else "metadata: wrong"} if value % 2 else {},
         {"queue": "abc"[value % 3]} if job.state is JobState.WAITING and job.queue in "abc" else {},
+        {"request": REQUESTS[value % len(REQUESTS)]},
+        {"deadline": DEADLINES[value % len(DEADLINES)]},
+        {"share": (None, "red", "blue")[value % 3]},
+        {"depends_on": depends_on(sim, job.namespace, value)} if job.state is JobState.WAITING else {},
     )
-    sim.server.update(job.uid, **changes[how % 6])
+    sim.server.update(job.uid, **changes[how % 10])
 
 
 def end(sim: Simulation, which: int, how: int) -> None:
@@ -181,7 +352,7 @@ def bury(sim: Simulation, which: int, how: int) -> None:
 
 
 def tick(sim: Simulation, which: int, how: int) -> None:
-    sim.server.now += (0.1, 0.9, 1.0, 3.0, 70.0)[how % 5]
+    sim.server.now += (0.125, 0.875, 1.0, 3.0, 70.0, 15.0)[how % 6]
 
 
 def deliver_jobs(sim: Simulation, which: int, how: int) -> None:
@@ -194,6 +365,10 @@ def deliver_queues(sim: Simulation, which: int, how: int) -> None:
 
 def deliver_pools(sim: Simulation, which: int, how: int) -> None:
     sim.deliver("pool", 1 + how % 2)
+
+
+def deliver_others(sim: Simulation, which: int, how: int) -> None:
+    sim.deliver(("environment", "policy", "environment")[which % 3], 1 + how % 3)
 
 
 def decide(sim: Simulation, which: int, how: int) -> None:
@@ -238,6 +413,8 @@ def calm(sim: Simulation, which: int, how: int) -> None:
     """A good moment: all is told, decided, landed and answered."""
     for _ in range(3):
         sim.deliver("pool", 10_000)
+        sim.deliver("environment", 10_000)
+        sim.deliver("policy", 10_000)
         sim.deliver("queue", 10_000)
         sim.deliver("job", 10_000)
         sim.decide(100)
@@ -275,6 +452,15 @@ def die_after_lowering(sim: Simulation, which: int, how: int) -> None:
         sim.crash()
 
 
+def settle(sim: Simulation, which: int, how: int) -> None:
+    """A while passes in which nothing goes wrong: all is told and decided, and some of the Jobs end."""
+    calm(sim, which, how)
+    for extra in range(how % 3):
+        tick(sim, which, how // 3 + extra)
+        end(sim, which // 5 + extra, how // 7)
+        calm(sim, which, how)
+
+
 def rest(sim: Simulation, which: int, how: int) -> None:
     if how % 5 == 0:
         sim.rest()
@@ -289,6 +475,9 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     change_queue: 4,
     delete_queue: 1,
     change_pool: 1,
+    change_environment: 3,
+    change_policy: 1,
+    machines: 2,
     probe: 1,
     submit: 5,
     submit_many: 3,
@@ -302,6 +491,7 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     deliver_jobs: 8,
     deliver_queues: 6,
     deliver_pools: 2,
+    deliver_others: 4,
     decide: 9,
     land: 8,
     answer: 8,
@@ -310,9 +500,34 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     crash: 1,
     start: 3,
     relist: 2,
-    calm: 2,
+    calm: 3,
+    settle: 2,
     die_after_lowering: 1,
     squeeze: 2,
     rest: 1,
 }
 """Everything that may happen, and how often compared with the rest."""
+
+CONTENTION: dict[Callable[[Simulation, int, int], None], int] = {
+    change_queue: 1,
+    change_environment: 1,
+    change_policy: 1,
+    machines: 2,
+    probe: 1,
+    submit: 6,
+    submit_many: 6,
+    edit: 2,
+    end: 3,
+    cancel: 1,
+    delete: 1,
+    tick: 2,
+    settle: 12,
+    decide: 2,
+    flush: 1,
+    crash: 1,
+    start: 2,
+    land: 1,
+    answer: 1,
+    deliver_jobs: 1,
+}
+"""The same for histories in which little goes wrong, and many Jobs want the same room."""

@@ -9,22 +9,33 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tests.builders import a_pool, a_queue, copy_of, stamp
+from tests.builders import a_policy, a_pool, a_queue, an_environment, copy_of, stamp
 
+from headgate.api.computeenvironment import ComputeEnvironmentStatus
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.engine.decisions import Admit, Cancel
+from headgate.engine.environments import ScaleReading
 from headgate.engine.job import Job, JobState
 
 if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
+    from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.api.job import Outcome
     from headgate.api.jobqueue import JobQueue, JobQueueSpec
+    from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.decisions import Write
 
 Verdict = Literal["ok", "conflict", "refused"]
-Kind = Literal["job", "queue", "pool"]
+Kind = Literal["job", "queue", "pool", "environment", "policy"]
+Resources = dict[str, int]
 
-OUTCOME: dict[str, Outcome] = {"Canceled": "canceled", "QueueFull": "canceled"}
+OUTCOME: dict[str, Outcome] = {
+    "Canceled": "canceled",
+    "QueueFull": "canceled",
+    "DependencyFailed": "canceled",
+    "DependencyCycle": "canceled",
+    "TimedOut": "timedOut",
+}
 
 
 class Event(NamedTuple):
@@ -43,6 +54,13 @@ class Entry(NamedTuple):
     version: int
 
 
+class Tenancy(NamedTuple):
+    """What an admission took of a room, and what the room had when that was decided."""
+
+    taken: Resources
+    capacity: Resources
+
+
 class Server:
     """All objects, all watches, one clock."""
 
@@ -52,7 +70,15 @@ class Server:
         self.jobs: dict[str, Job] = {}
         self.queues: dict[str, JobQueue] = {}
         self.pools: dict[str, ClusterPool] = {}
-        self.events: dict[Kind, list[Event]] = {"job": [], "queue": [], "pool": []}
+        self.environments: dict[str, ComputeEnvironment] = {}
+        self.policies: dict[str, SchedulingPolicy] = {}
+        self.scales: dict[str, ScaleReading] = {}
+        """What each environment's target has: the replicas asked for, and those that are there."""
+        self.events: dict[Kind, list[Event]] = {
+            kind: [] for kind in ("job", "queue", "pool", "environment", "policy")
+        }
+        self.tenancies: dict[str, Tenancy] = {}
+        """By UID of the Job."""
 
         self.specs: dict[str, dict[int, JobQueueSpec]] = {}
         """Every spec that a queue has had, by generation."""
@@ -80,6 +106,48 @@ class Server:
     def delete_pool(self, name: str) -> None:
         if self.pools.pop(name, None) is not None:
             self._emit("pool", name, None)
+
+    def put_environment(self, name: str, **fields: Any) -> None:
+        """Create an environment, or change one."""
+        known = self.environments.get(name)
+        self.version += 1
+        environment = an_environment(
+            name,
+            uid=known.metadata.uid if known else f"{name}-{self.version}",
+            generation=known.metadata.generation + 1 if known else 1,
+            version=self.version,
+            status=known.status if known else None,
+            **fields,
+        )
+        self._put_environment(environment)
+        if environment.spec.scaling is not None:
+            self.scales.setdefault(name, ScaleReading(0, 0))
+
+    def delete_environment(self, name: str) -> None:
+        if self.environments.pop(name, None) is not None:
+            self._emit("environment", name, None)
+
+    def put_policy(self, name: str, **fields: Any) -> None:
+        known = self.policies.get(name)
+        self.version += 1
+        policy = a_policy(
+            name,
+            uid=known.metadata.uid if known else f"{name}-{self.version}",
+            generation=known.metadata.generation + 1 if known else 1,
+            version=self.version,
+            **fields,
+        )
+        self.policies[name] = policy
+        self.events["policy"].append(Event(name, self.version, policy))
+
+    def delete_policy(self, name: str) -> None:
+        if self.policies.pop(name, None) is not None:
+            self._emit("policy", name, None)
+
+    def machines_come(self, name: str) -> None:
+        """The target of an environment has as many replicas as it is asked for."""
+        if name in self.scales:
+            self.scales[name] = ScaleReading(self.scales[name].replicas, self.scales[name].replicas)
 
     def create_queue(self, name: str, **spec: Any) -> None:
         assert name not in self.queues
@@ -123,6 +191,20 @@ class Server:
         self._put_queue(queue)
         return queue
 
+    def write_environment_status(
+        self, seen: ComputeEnvironment, status: ComputeEnvironmentStatus
+    ) -> ComputeEnvironment | None:
+        """Write an environment's status if it still is as seen; None if it is not."""
+        environment = self.environments.get(seen.name)
+        if environment is None or environment.metadata.resource_version != seen.metadata.resource_version:
+            return None
+        self.version += 1
+        metadata = environment.metadata.model_copy(update={"resource_version": str(self.version)})
+        status = ComputeEnvironmentStatus.model_validate(status.to_dict())
+        environment = environment.model_copy(update={"metadata": metadata, "status": status})
+        self._put_environment(environment)
+        return environment
+
     def submit(self, queue: str, **fields: Any) -> str:
         """Create a Job. The depth is not checked: the engine sees what slips past a status that lags."""
         self._count += 1
@@ -148,6 +230,10 @@ class Server:
         if job.queue != before.queue:
             self._enters(job)
             self.moved.add(uid)
+        if uid in self.tenancies:
+            known, now = self.tenancies[uid], dict(job.request.total)
+            less = {name: min(amount, now.get(name, 0)) for name, amount in known.taken.items()}
+            self.tenancies[uid] = known._replace(taken=less)
         self._put_job(job)
 
     def finish(self, uid: str, result: Outcome) -> None:
@@ -164,27 +250,34 @@ class Server:
 
     # ---- the operator's writes
 
-    def land(self, write: Write) -> Verdict:
-        """Apply a write, if the Job still is as it was seen."""
+    def land(self, write: Write, admitted_at: str = "", capacity: Resources | None = None) -> Verdict:
+        """Apply a write, if the Job still is as it was seen.
+
+        With an admission comes what the room had, by all that the operator had been told when it decided.
+        """
         job = self.jobs.get(write.job.uid)
         if job is None or job.resource_version != write.resource_version:
             return "conflict"
         if isinstance(write, Admit):
             goes_on = (job.queue, self._run(job)) in self.going
-            self._record_admission(job, write.cluster)
+            self._record_admission(job, write)
             self.update(
                 job.uid,
                 state=JobState.ACTIVE,
                 cluster=write.cluster,
-                admitted_at=stamp(self.now),
-                started=True,
+                environment=write.environment,
+                admitted_at=admitted_at or stamp(self.now),
+                started_at=int(self.now),
             )
             self._record_limits(self.jobs[job.uid], goes_on)
+            if write.environment is not None:
+                self.tenancies[job.uid] = Tenancy(dict(job.request.total), capacity or {})
+                self._record_room(write.environment, write.cluster)
             self.going.add((job.queue, self._run(job)))
         elif isinstance(write, Cancel):
             assert job.state is not JobState.FINISHED
             self.ending[job.uid] = OUTCOME[write.reason]
-            self.update(job.uid, canceling=True, started=True)
+            self.update(job.uid, canceling=True, started_at=job.started_at or int(self.now))
         else:
             assert job.state is JobState.UNADMITTED
             self.update(job.uid, state=JobState.WAITING)
@@ -232,12 +325,14 @@ class Server:
         now = queue is not None and queue.spec.state == "Terminated"
         return now or self.last_terminated.get(name, 0) >= self.entries[uid, name].version
 
-    def _record_admission(self, job: Job, cluster: str) -> None:
+    def _record_admission(self, job: Job, write: Admit) -> None:
+        cluster, environment = write.cluster, write.environment
         assert job.state is JobState.WAITING, "admitted although it does not wait"
         assert job.uid not in self.admitted, "admitted twice"
         assert not job.canceling
         assert not job.held
         assert job.error is None
+        assert all(self._has_succeeded(job.namespace, name) for name in job.depends_on), "too early"
         self.admitted.add(job.uid)
         queue = self.queues.get(job.queue)
         if queue is None:
@@ -248,6 +343,7 @@ class Server:
             not spec.dispatch.paused
             and spec.state != "Terminated"
             and (spec.clusters == ["*"] or cluster in spec.clusters)
+            and (environment or "") in ({one.name for one in spec.compute_environments} or {""})
             for spec in self._in_force(queue)
         ), "no spec that may be in force lets it through"
 
@@ -263,6 +359,34 @@ class Server:
             and (goes_on or not spec.run_concurrency or len(runs) <= spec.run_concurrency)
             for spec in self._in_force(queue)
         ), f"{len(active)} active, {len(runs)} runs"
+
+    def _record_room(self, environment: str, cluster: str) -> None:
+        """Check that what is there fits into what one of those who are there was promised.
+
+        Where a capacity was lowered or a request raised meanwhile, nobody who came before can be blamed.
+        """
+        there = [
+            self.tenancies[job.uid]
+            for job in self.jobs.values()
+            if job.state is JobState.ACTIVE and (job.environment, job.cluster) == (environment, cluster)
+        ]
+        for name in {name for tenancy in there for name in tenancy.capacity}:
+            if all(name in tenancy.capacity for tenancy in there):
+                used = sum(tenancy.taken.get(name, 0) for tenancy in there)
+                most = max(tenancy.capacity[name] for tenancy in there)
+                assert used <= most, f"{used} {name} used in {environment} on {cluster}, there are {most}"
+
+    def _has_succeeded(self, namespace: str, name: str) -> bool:
+        """Whether a Job has ever succeeded. Names are not used twice here."""
+        return "succeeded" in self._results(namespace, name)
+
+    def has_ended_badly(self, namespace: str, name: str) -> bool:
+        """Whether a Job has ever ended without success."""
+        return bool(self._results(namespace, name) - {"succeeded"})
+
+    def _results(self, namespace: str, name: str) -> set[Outcome]:
+        jobs = (event.value for event in self.events["job"] if event.name == name)
+        return {job.result for job in jobs if job is not None and job.namespace == namespace and job.result}
 
     def _in_force(self, queue: JobQueue) -> list[JobQueueSpec]:
         """The specs under which an admission that lands now may have been decided.
@@ -296,6 +420,10 @@ class Server:
     def _put_queue(self, queue: JobQueue) -> None:
         self.queues[queue.name] = queue
         self.events["queue"].append(Event(queue.name, int(queue.metadata.resource_version), queue))
+
+    def _put_environment(self, environment: ComputeEnvironment) -> None:
+        self.environments[environment.name] = environment
+        self.events["environment"].append(Event(environment.name, self.version, environment))
 
     def _emit(self, kind: Kind, name: str, value: Any) -> None:
         self.version += 1

@@ -12,18 +12,30 @@ from typing import TYPE_CHECKING
 
 from tests.builders import copy_of, stamp
 from tests.unit.engine.server import Server
-from tests.unit.engine.slow import SlowModel
+from tests.unit.engine.slow import SlowModel, share_of
 
-from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL
+from headgate.api.names import (
+    REASON_CANCELED,
+    REASON_DEPENDENCY_CYCLE,
+    REASON_DEPENDENCY_FAILED,
+    REASON_QUEUE_FULL,
+    REASON_TIMED_OUT,
+)
+from headgate.api.quantity import parse_quantity
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
 from headgate.engine.engine import Engine
+from headgate.engine.environment_status import environment_status
+from headgate.engine.environments import ScaleReading
 from headgate.engine.job import RESULTS, JobState
 from headgate.engine.lifecycle import SETTLE_SECONDS
 from headgate.engine.status import queue_status
 
 if TYPE_CHECKING:
-    from tests.unit.engine.server import Event, Kind, Verdict
+    from collections.abc import Iterable, Mapping
 
+    from tests.unit.engine.server import Event, Kind, Resources, Verdict
+
+    from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
     from headgate.engine.decisions import Write
@@ -31,7 +43,7 @@ if TYPE_CHECKING:
 
 ARRIVED = {"Drained": "Drained", "Sealed": "Sealed", "Terminated": "Terminated"}
 ON_THE_WAY = {"Drained": "Draining", "Sealed": "Sealing", "Terminated": "Terminating"}
-KINDS: tuple[Kind, ...] = ("job", "queue", "pool")
+KINDS: tuple[Kind, ...] = ("job", "queue", "pool", "environment", "policy")
 
 
 @dataclass(eq=False)
@@ -40,6 +52,8 @@ class Call:
 
     write: Write
     stamp: str
+    capacity: Resources | None = None
+    """What the room of an admission had, by what the operator had been told."""
     verdict: Verdict | None = None
 
 
@@ -59,6 +73,14 @@ class Simulation:
         self.server = Server()
         self.server.put_pool("p", "p1 p2")
         self.server.put_pool("q", "q1")
+        self.server.put_environment("e1", capacity="cpu=4 memory=8Gi", pool="p")
+        self.server.put_environment("e2", capacity="cpu=6", pool="p", type="Spot")
+        self.server.put_environment("e3", capacity="cpu=3", pool="q")
+        self.server.put_environment(
+            "e4", capacity="", clusters="p1", pool="p", shape="cpu=2 memory=4Gi", scaling=(0, 3, 90)
+        )
+        self.server.put_policy("f1")
+        self.server.put_policy("f2", weights={"red": 0.5, "b*": 3}, decay=3600)
         self.engine: Engine | None = None
         self.model: SlowModel | None = None
         self.seen: dict[Kind, int] = dict.fromkeys(KINDS, 0)
@@ -68,6 +90,10 @@ class Simulation:
         """Cancellations and suspensions of operators that died: they may land at any time."""
         self.reads: list[Read] = []
         self.lists = 0
+        self.past: SlowModel | None = None
+        """What was known when the operator before this one died."""
+        self.warned: set[str] = set()
+        """UIDs of the Jobs of which it was told that their time at the head is over."""
         self.accepted: dict[str, str] = {}
         """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
         self.start()
@@ -83,10 +109,18 @@ class Simulation:
         self.calls.clear()
         self.reads.clear()
         self.engine = Engine()
-        self.model = SlowModel(self.engine)
+        past = self.past
+        self.model = SlowModel(self.engine, lambda: self.server.now)
+        self.model.remember(past, self.server.queues.values())
         for name, pool in self.server.pools.items():
             self.engine.pool_changed(pool)
             self.model.tell_pool(name, pool)
+        for name, policy in self.server.policies.items():
+            self.engine.scheduling_policy_changed(policy, self.server.now)
+            self.model.tell_policy(name, policy)
+        for environment in self.server.environments.values():
+            self._take_environment(environment)
+            self.read_scale(environment.name)
         self._list_queues()
         self._list_jobs()
         self.seen = {kind: len(self.server.events[kind]) for kind in KINDS}
@@ -111,6 +145,7 @@ class Simulation:
             for job in known.jobs.values()
             if job.accepted
         }
+        self.past = self.model
         self.engine = self.model = None
 
     def relist(self) -> None:
@@ -132,7 +167,13 @@ class Simulation:
                 return
             event = events[self.seen[kind]]
             self.seen[kind] += 1
-            {"job": self._tell_job, "queue": self._tell_queue, "pool": self._tell_pool}[kind](event)
+            {
+                "job": self._tell_job,
+                "queue": self._tell_queue,
+                "pool": self._tell_pool,
+                "environment": self._tell_environment,
+                "policy": self._tell_policy,
+            }[kind](event)
 
     def bookmark(self) -> None:
         if self.engine is not None and self.seen["job"] == len(self.server.events["job"]):
@@ -145,6 +186,28 @@ class Simulation:
         self.engine.cluster_probed(pool, cluster, "Running" if healthy else "Unknown", "", "")
         self.model.tell_probe(pool, cluster, healthy)
 
+    def read_scale(self, name: str, *, fail: bool = False) -> None:
+        """Read what the target of an environment has; it may also be that it cannot be read."""
+        if self.engine is None or name not in self.server.scales:
+            return
+        assert self.model is not None
+        reading = None if fail else self.server.scales[name]
+        self.engine.environment_scaled(name, reading, "no" if fail else None, self.server.now)
+        if name in self.model.environments:
+            self.model.tell_reading(name, reading)
+
+    def scale(self, *, lose: bool = False) -> None:
+        """Ask how many machines are wanted, check that, and have it done."""
+        if self.engine is None:
+            return
+        assert self.model is not None
+        scales = {scale.environment: scale for scale in self.engine.scales(self.server.now)}
+        self.model.check_scales({name: scale.replicas for name, scale in scales.items()})
+        for name, scale in scales.items():
+            if not lose:
+                self.server.scales[name] = ScaleReading(scale.replicas, self.server.scales[name].ready)
+                self.read_scale(name)
+
     # ---- decisions
 
     def decide(self, limit: int) -> int:
@@ -153,6 +216,7 @@ class Simulation:
             return 0
         assert self.model is not None
         decisions = self.engine.decide(limit, self.server.now)
+        self.warned |= {one.uid for one in decisions if isinstance(one, Notice) and one.reason == "TimeLimit"}
         writes: list[Write] = []
         admissions: list[Admit] = []
         for decision in decisions:
@@ -164,16 +228,29 @@ class Simulation:
                 self._check_correction(decision)
                 writes.append(decision)
         self.model.settle()
+        capacities = []
         for admission in admissions:
             self.model.admit(admission)
+            room = self.model.rooms().get((admission.environment or "", admission.cluster))
+            capacities.append(room.capacity if room else None)
         writes += admissions
         assert len(writes) <= limit
         if len(writes) < limit:
-            for pool in ("p", "q"):
-                left = self.model.legal(pool)
-                assert not left, f"nothing is let through although {left[0].uid} may go"
-        self.calls += [Call(write, stamp(self.server.now)) for write in writes]
+            self.model.check_rest()
+        self.look(complete=len(writes) < limit)
+        now = stamp(self.server.now)
+        self.calls += [Call(write, now) for write in writes[: len(writes) - len(admissions)]]
+        self.calls += [
+            Call(write, now, capacity) for write, capacity in zip(admissions, capacities, strict=True)
+        ]
         return len(decisions)
+
+    def look(self, *, complete: bool) -> None:
+        """Look at the heads of all queues, as their statuses would show them."""
+        assert self.engine is not None
+        assert self.model is not None
+        known = [queue.name for queue in self.engine.queues.values() if queue.resource is not None]
+        self.model.look({name: self.status(name).head for name in known}, complete=complete)
 
     def land(self, pick: int, *, refuse: bool = False) -> None:
         """Let one write reach the server."""
@@ -181,7 +258,7 @@ class Simulation:
         if not pending:
             return
         call = pending[pick % len(pending)]
-        verdict = "refused" if refuse else self.server.land(call.write)
+        verdict = "refused" if refuse else self.server.land(call.write, call.stamp, call.capacity)
         if call in self.orphans:
             self.orphans.remove(call)
         else:
@@ -248,11 +325,31 @@ class Simulation:
             queue.tally.stale_watermark = False
             written += 1
             self._take_queue(result)
+        for name in list(self.engine.dirty_environments):
+            known = self.engine.environments.get(name)
+            if known is None or known.resource is None:
+                del self.engine.dirty_environments[name]
+                continue
+            new = self.environment_status(name)
+            if new == known.resource.status:
+                del self.engine.dirty_environments[name]
+                continue
+            environment = self.server.write_environment_status(known.resource, new)
+            if environment is not None:
+                del self.engine.dirty_environments[name]
+                written += 1
+                self._take_environment(environment)
         return written
 
     def status(self, name: str) -> JobQueueStatus:
         assert self.engine is not None
         return queue_status(self.engine.queues[name], self.engine.observed_version, stamp(self.server.now))
+
+    def environment_status(self, name: str) -> ComputeEnvironmentStatus:
+        assert self.engine is not None
+        assert self.model is not None
+        users = len(self.model.users(name))
+        return environment_status(self.engine.environments[name], users, stamp(self.server.now))
 
     # ---- invariants
 
@@ -284,6 +381,10 @@ class Simulation:
         for _ in range(60):
             server.now += 61.0
             self._deliver_all()
+            for name in server.scales:
+                server.machines_come(name)
+                self.read_scale(name)
+            self.scale()
             while self.orphans or any(call.verdict is None for call in self.calls):
                 self.land(0)
             while self.calls:
@@ -299,6 +400,8 @@ class Simulation:
         else:
             raise AssertionError("it never comes to rest")
         self._check_statuses()
+        self._check_environments()
+        self._check_dependencies()
         live = {uid for uid, job in server.jobs.items() if job.state is not JobState.FINISHED}
         assert set(engine.jobs) == live, "a Job is lost"
         assert engine.known_uids() == set(server.jobs)
@@ -316,7 +419,7 @@ class Simulation:
         server = self.server
         fresh = Simulation.__new__(Simulation)
         fresh.engine = Engine()
-        fresh.model = SlowModel(fresh.engine)
+        fresh.model = SlowModel(fresh.engine, lambda: server.now)
         fresh.server = server
         fresh._tell_everything()
         for name, queue in server.queues.items():
@@ -345,8 +448,26 @@ class Simulation:
                 expected = ON_THE_WAY[spec.state] if live else ARRIVED[spec.state]
             assert status.state == expected
             conditions = {condition.type: condition.status for condition in status.conditions}
-            stalled = not self.model.clusters(queue)
+            stalls = self.model.stalls(queue)
+            stalled = bool(stalls)
             assert (conditions["Stalled"] == "True") is stalled
+            reason = next(one.reason for one in status.conditions if one.type == "Stalled")
+            assert not stalled or reason in stalls, f"{name}: {reason}, not one of {stalls}"
+            places = [one.name for one in sorted(spec.compute_environments, key=lambda one: one.order)]
+            assert [(one.name, one.active) for one in status.compute_environments] == [
+                (place, sum(job.environment == place for job in active)) for place in places
+            ]
+            shares = {share_of(job) for job in live} if spec.scheduling_policy else set()
+            assert {
+                one.identifier: (one.waiting, one.active) for one in status.shares if one.waiting + one.active
+            } == {
+                share: (
+                    sum(share_of(job) == share for job in live)
+                    - sum(share_of(job) == share for job in active),
+                    sum(share_of(job) == share for job in active),
+                )
+                for share in shares
+            }
             assert (conditions["Accepting"] == "True") is (spec.state == "Active")
             closed = stalled or spec.dispatch.paused or expected in ("Drained", "Sealed")
             closed = closed or spec.state == "Terminated"
@@ -354,7 +475,48 @@ class Simulation:
             # A fresh list tells the same, but for runs that only memory knows to have ended.
             again = queue_status(fresh.engine.queues[name], server.version, stamp(server.now + 99))
             if again.runs == status.runs and not self._sick():
+                # Where several may be at the head, another choice is as good; and time goes on for shares.
+                same = {"head": status.head, "shares": status.shares, "accounting": status.accounting}
+                open_to_choice = same if status.head or status.shares or again.head or again.shares else {}
+                again = again.model_copy(update=open_to_choice)
                 assert again == status, f"{again} instead of {status}"
+
+    def _check_environments(self) -> None:
+        """Usage in every status equals a recount."""
+        for name, environment in self.server.environments.items():
+            status = environment.status
+            there = [
+                job
+                for job in self.server.jobs.values()
+                if job.state is JobState.ACTIVE and job.environment == name
+            ]
+            assert status.observed_generation == environment.metadata.generation
+            assert status.active == len(there)
+            assert _amounts(status.requested) == _recount(there)
+            assert {one.name: one.active for one in status.clusters if one.active} == {
+                job.cluster: sum(other.cluster == job.cluster for other in there) for job in there
+            }
+            for one in status.clusters:
+                assert _amounts(one.requested) == _recount([job for job in there if job.cluster == one.name])
+                for resource, text in one.free.items():
+                    used = _recount([job for job in there if job.cluster == one.name]).get(resource, 0)
+                    assert self.model is not None
+                    room = self.model.rooms().get((name, one.name))
+                    if room is not None:
+                        assert parse_quantity(text) == max(room.capacity[resource] - used, 0)
+            assert self.model is not None
+            assert status.state == ("Valid" if self.model.is_valid(environment) else "Invalid")
+            assert status.queues == len(self.model.users(name))
+
+    def _check_dependencies(self) -> None:
+        """Nobody waits for what cannot be any more."""
+        assert self.model is not None
+        for job in self.model.live():
+            if job.state is JobState.WAITING and not job.canceling:
+                assert not self.model.depends_on_failed(job), (
+                    f"{job.uid} waits for a Job that did not succeed"
+                )
+                assert not self.model.ring(job), f"{job.uid} waits for itself"
 
     def _sick(self) -> bool:
         assert self.model is not None
@@ -366,6 +528,13 @@ class Simulation:
         assert self.engine is not None
         for pool in self.server.pools.values():
             self.engine.pool_changed(pool)
+        for policy in self.server.policies.values():
+            self.engine.scheduling_policy_changed(policy, self.server.now - SETTLE_SECONDS)
+        for environment in self.server.environments.values():
+            self.engine.environment_changed(environment, self.server.now - SETTLE_SECONDS)
+            if environment.name in self.server.scales:
+                reading = self.server.scales[environment.name]
+                self.engine.environment_scaled(environment.name, reading, None, self.server.now)
         for queue in self.server.queues.values():
             self.engine.queue_changed(queue, self.server.now - SETTLE_SECONDS)
         for job in self._in_list_order():
@@ -442,6 +611,30 @@ class Simulation:
             self.engine.pool_changed(event.value)
         self.model.tell_pool(event.name, event.value)
 
+    def _tell_environment(self, event: Event) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        if event.value is None:
+            self.engine.environment_gone(event.name, self.server.now)
+            self.model.tell_environment(event.name, None)
+        else:
+            self._take_environment(event.value)
+
+    def _take_environment(self, resource: ComputeEnvironment) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        self.engine.environment_changed(resource, self.server.now)
+        self.model.tell_environment(resource.name, resource)
+
+    def _tell_policy(self, event: Event) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        if event.value is None:
+            self.engine.scheduling_policy_gone(event.name, self.server.now)
+        else:
+            self.engine.scheduling_policy_changed(event.value, self.server.now)
+        self.model.tell_policy(event.name, event.value)
+
     def _take_queue(self, resource: JobQueue) -> None:
         assert self.engine is not None
         assert self.model is not None
@@ -486,9 +679,31 @@ class Simulation:
             assert self.server.was_terminated(job.uid, job.queue), (
                 "cancelled although its queue was never terminated"
             )
+        elif write.reason == REASON_DEPENDENCY_FAILED:
+            assert job.state is JobState.WAITING
+            assert any(self.server.has_ended_badly(job.namespace, name) for name in job.depends_on)
+        elif write.reason == REASON_DEPENDENCY_CYCLE:
+            assert job.state is JobState.WAITING
+            assert job.uid in self.model.rings
+        elif write.reason == REASON_TIMED_OUT:
+            assert job.state is JobState.WAITING
+            assert job.uid in self.model.overdue
+            assert job.uid in self.warned
         else:
             assert write.reason == REASON_QUEUE_FULL
             assert job.state is not JobState.ACTIVE
             if not self.server.moved or self.lists == 1:
                 assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version
+
+
+def _recount(jobs: Iterable[Job]) -> Resources:
+    total: Resources = {}
+    for job in jobs:
+        for name, amount in job.request.total:
+            total[name] = total.get(name, 0) + amount
+    return total
+
+
+def _amounts(listed: Mapping[str, str]) -> Resources:
+    return {name: amount for name, text in listed.items() if (amount := parse_quantity(text))}

@@ -1,21 +1,119 @@
 """O(log n) per event and per decision: counted in calls, not in seconds."""
 
+from __future__ import annotations
+
 import sys
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.builders import World, a_job, a_queue
+from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks
+
+from headgate.engine.job import JobState
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 SMALL, LARGE, DECISIONS = 1_000, 16_000, 200
+REQUESTS = tuple(asks(f"cpu={cpu} memory={1 + cpu % 3}Gi") for cpu in (1, 2, 3))
+LONG: dict[str, Any] = {"state": JobState.ACTIVE, "environment": "big", "started_at": 100, "deadline": 10**6}
 
 
-def calls_per_decision(waiting: int, fairness: str) -> float:
+def plain(fairness: str) -> World:
+    return World().given(a_queue(action_concurrency=10, depth=0, fairness=fairness))
+
+
+def environments() -> World:
+    """Two environments that fill up one after the other."""
+    world = World().given(an_environment("big", "cpu=20"), an_environment("other", "cpu=20 memory=64Gi"))
+    return world.given(a_queue(environments="big other", depth=0))
+
+
+def fair_share() -> World:
+    """Shares whose usage changes with every second."""
+    world = World().given(a_policy(weights={"p1*": 0.5}, decay=3600, reservation=10))
+    return world.given(
+        an_environment("big", "cpu=20"), a_queue(environments="big", depth=0, scheduling_policy="fair")
+    )
+
+
+def backfill() -> World:
+    """A Job at the head that waits for one environment until long after all others."""
+    world = World().given(an_environment("big", "cpu=64"), an_environment("other", "cpu=9"))
+    world.given(a_queue(environments="big other", depth=0, head_of_line="Backfill"))
+    return world.given(a_job("long", cpu=60, **LONG), a_job("a-head", cpu=64, project="p0"))
+
+
+WORLDS = {
+    "round robin": lambda: plain("RoundRobin"),
+    "shuffle": lambda: plain("ShuffleInterleave"),
+    "environments": environments,
+    "fair share": fair_share,
+    "backfill": backfill,
+}
+
+
+def calls_per_decision(world: World, waiting: int, *, all_different: bool = False) -> float:
     """Calls (of functions, of Python or C) for one admission with all its events, with so many Jobs waiting."""
-    world = World().given(a_queue(action_concurrency=10, depth=0, fairness=fairness))
     for i in range(waiting):
         label = f"run-{i // 4}" if i % 2 else None
-        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, run_label=label))
+        how: dict[str, Any] = {
+            "request": asks(f"cpu={1000 + i}m") if all_different else REQUESTS[i % 3],
+            "deadline": (60, None)[i % 2],
+            "share": f"p{i % 50}",
+        }
+        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, run_label=label, **how))
+    calls = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    names = world.admits().split()
+    sys.setprofile(count)
+    try:
+        done = 0
+        while done < DECISIONS:
+            for name in names:
+                world.lands(name).later(0.1).finished(name)
+            done += len(names)
+            names = world.admits().split()
+            assert names
+    finally:
+        sys.setprofile(None)
+    return calls / done
+
+
+@pytest.mark.parametrize("kind", WORLDS)
+def test_a_decision_costs_no_more_when_more_waits(kind: str) -> None:
+    few, many = (calls_per_decision(WORLDS[kind](), waiting) for waiting in (SMALL, LARGE))
+    assert many < 1.5 * few
+
+
+def test_a_decision_costs_no_more_when_more_waits_and_no_two_are_alike() -> None:
+    few, many = (calls_per_decision(backfill(), waiting, all_different=True) for waiting in (SMALL, LARGE))
+    assert many < 1.5 * few
+
+
+def calls_with_queues(count: int, head_of_line: str) -> float:
+    """The same with one environment that so many queues want."""
+    world = World().given(an_environment("big", "cpu=8"))
+    for i in range(count):
+        world.given(a_queue(f"q{i:03}", environments="big", priority=1 + i, head_of_line=head_of_line))
+        world.given(*(a_job(f"j{i}-{n}", f"q{i:03}", cpu=8, created=n) for n in range(20)))
+    return calls_per_decision(world, 0)
+
+
+def test_a_decision_costs_no_more_when_more_queues_wait_for_the_same_room() -> None:
+    assert calls_with_queues(160, "Block") < 1.5 * calls_with_queues(20, "Block")
+
+
+def calls_for_scales(waiting: int) -> int:
+    """Calls to find out how many machines are wanted."""
+    world = World().given(an_environment("big", "", shape="cpu=4", scaling=(0, 10_000, 0)))
+    world.given(a_queue(environments="big", depth=0)).scaled("big", 0)
+    for i in range(waiting):
+        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, request=REQUESTS[i % 3]))
+    world.decide()
     calls = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
@@ -24,17 +122,11 @@ def calls_per_decision(waiting: int, fairness: str) -> float:
 
     sys.setprofile(count)
     try:
-        done = 0
-        while done < DECISIONS:
-            names = world.admits().split()
-            for name in names:
-                world.lands(name).finished(name)
-            done += len(names)
+        assert world.engine.scales(world.now)
     finally:
         sys.setprofile(None)
-    return calls / done
+    return calls
 
 
-@pytest.mark.parametrize("fairness", ["RoundRobin", "ShuffleInterleave"])
-def test_a_decision_costs_no_more_when_more_waits(fairness: str) -> None:
-    assert calls_per_decision(LARGE, fairness) < 1.5 * calls_per_decision(SMALL, fairness)
+def test_it_costs_no_more_to_know_how_many_machines_are_wanted_when_more_waits() -> None:
+    assert calls_for_scales(LARGE) < 1.5 * calls_for_scales(SMALL)

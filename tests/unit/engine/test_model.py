@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +20,8 @@ from tests.unit.engine.simulation import Simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+Action: TypeAlias = "Callable[[Simulation, int, int], None]"
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 PROFILE = settings(
@@ -32,6 +34,7 @@ PROFILE = settings(
 )
 NUMBER = st.integers(0, 99_999)
 OFTEN = tuple(action for action, times in actions.ACTIONS.items() for _ in range(times))
+CONTENTION = tuple(action for action, times in actions.CONTENTION.items() for _ in range(times))
 
 
 class Histories(RuleBasedStateMachine):
@@ -47,11 +50,11 @@ class Histories(RuleBasedStateMachine):
             actions.create_queue(self.sim, which, how)
 
     @rule(action=st.sampled_from(OFTEN), which=NUMBER, how=NUMBER)
-    def happens(self, action: Callable[[Simulation, int, int], None], which: int, how: int) -> None:
+    def happens(self, action: Action, which: int, how: int) -> None:
         action(self.sim, which, how)
 
     @rule(burst=st.lists(st.tuples(st.sampled_from(OFTEN), NUMBER, NUMBER), min_size=5, max_size=20))
-    def much_happens(self, burst: list[tuple[Callable[[Simulation, int, int], None], int, int]]) -> None:
+    def much_happens(self, burst: list[tuple[Action, int, int]]) -> None:
         for action, which, how in burst:
             action(self.sim, which, how)
             self.sim.check()
@@ -68,16 +71,28 @@ def test_random_histories() -> None:
     run_state_machine_as_test(Histories, settings=PROFILE)
 
 
-@pytest.mark.parametrize("seed", range(500 if THOROUGH else 10))
+@pytest.mark.parametrize("seed", range(500 if THOROUGH else 6))
 def test_seeded_histories(seed: int) -> None:
     """The same without shrinking: ten times faster, so that more is reached in the same time."""
     random = Random(seed)
     for length in (60, 60, 60, 60, 60, 120, 120, 250):
-        sim = Simulation()
-        for which in range(4):
-            actions.create_queue(sim, which, random.randrange(100_000))
-        for _ in range(length):
-            action = random.choice(OFTEN)
-            action(sim, random.randrange(100_000), random.randrange(100_000))
-            sim.check()
-        sim.rest()
+        play(random, actions.create_queue, OFTEN, length)
+
+
+@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 10))
+def test_queues_that_contend_for_room(seed: int) -> None:
+    """Histories in which little goes wrong, so that rooms fill up and heads wait."""
+    random = Random(seed)
+    for length in (20, 40, 40, 80):
+        play(random, actions.create_rival, CONTENTION, length)
+
+
+def play(random: Random, create: Action, mix: tuple[Action, ...], length: int) -> None:
+    """Play a random history."""
+    sim = Simulation()
+    for which in range(4):
+        create(sim, which, random.randrange(100_000))
+    for _ in range(length):
+        random.choice(mix)(sim, random.randrange(100_000), random.randrange(100_000))
+        sim.check()
+    sim.rest()

@@ -1,0 +1,102 @@
+"""Fair share, slow: what each share of a queue has used, as bounds between which the engine's own figure must lie.
+
+Bounds, because the engine may compare figures that are up to a second old, and because after a restart it cannot know
+all that was used. Where nothing of that has happened they are the same number, but for rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from headgate.api.requests import Request
+    from headgate.api.schedulingpolicy import FairShare
+
+UNIT = 10**9
+ROUNDING = 1e-5
+STALE_SECONDS = 1.0
+"""How old the figures may be that the engine compares."""
+
+
+class Bounds(NamedTuple):
+    """At least and at most."""
+
+    least: float
+    most: float
+
+    def surely_before(self, other: Bounds) -> bool:
+        return self.most < other.least - ROUNDING * (1 + other.least)
+
+
+NONE = Bounds(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a share uses, and an average of what it used, as of a time."""
+
+    at: float
+    running: Fraction = Fraction(0)
+    average: Bounds = NONE
+
+    def average_at(self, now: float, half_life: int | None) -> Bounds:
+        """The average decays towards what runs, half of the way in each half-life; without one there is none.
+
+        While there is no policy nobody knows: the half-life is None.
+        """
+        if half_life is None:
+            return Bounds(0.0, max(self.average.most, float(self.running)))
+        if half_life == 0:
+            return NONE
+        rest = 0.5 ** (max(now - self.at, 0.0) / half_life)
+        running = float(self.running)
+        return Bounds(
+            running + (self.average.least - running) * rest, running + (self.average.most - running) * rest
+        )
+
+    def moved(self, now: float, half_life: int | None, running: Fraction) -> Usage:
+        """The same share from now on, with so much running."""
+        return Usage(max(now, self.at), running, self.average_at(now, half_life))
+
+    def rank(self, now: float, half_life: int, factor: float) -> Bounds:
+        """Usage times weight factor, now or a little while ago."""
+        then = max(self.at, now - STALE_SECONDS - 0.01)
+        averages = [self.average_at(now, half_life), self.average_at(then, half_life)]
+        running = float(self.running)
+        return Bounds(
+            (running + min(average.least for average in averages)) * factor,
+            (running + max(average.most for average in averages)) * factor,
+        )
+
+    def blurred(self) -> Usage:
+        """The same after a restart, or after another policy: less may be known of the past."""
+        return replace(self, average=Bounds(0.0, self.average.most))
+
+
+def weight(request: Request) -> Fraction:
+    """What a Job weighs in cores: 8 GiB of memory are one, a device is eight; 1 if that comes to nothing."""
+    total = Fraction(0)
+    for name, amount in request.total:
+        if name == "cpu":
+            total += Fraction(amount, UNIT)
+        elif name == "memory":
+            total += Fraction(amount, UNIT * 8 * 2**30)
+        elif "/" in name:
+            total += Fraction(8 * amount, UNIT)
+    return total or Fraction(1)
+
+
+def factor_of(fair_share: FairShare, identifier: str) -> float:
+    """The weight factor of the entry that is most to the point: the whole identifier, or its longest beginning."""
+    entries = {share.identifier: share.weight_factor for share in fair_share.shares}
+    for entry in [identifier, *(f"{identifier[:length]}*" for length in range(len(identifier), -1, -1))]:
+        if entry in entries:
+            return entries[entry]
+    return 1.0
+
+
+def kept(fair_share: FairShare, active: int) -> Fraction:
+    """The part of a room that is kept for shares that are not active."""
+    return Fraction(fair_share.compute_reservation, 100) ** active if active else Fraction(0)

@@ -1,0 +1,145 @@
+"""Time limits: how long a Job may stand at the head of its queue, and for which reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.builders import World, a_job, a_queue, an_environment, asks, placed
+
+from headgate.engine.job import JobState
+
+
+def limited(**seconds: int) -> dict[str, Any]:
+    """The spec of a queue with these limits by reason."""
+    actions = [
+        {"reason": reason, "maxTimeSeconds": limit, "action": "Cancel"} for reason, limit in seconds.items()
+    ]
+    return {"environments": "big", "time_limit_actions": actions}
+
+
+SHORT = limited(InsufficientCapacity=600)
+
+
+def full(**spec: Any) -> World:
+    """All 4 cores are used."""
+    world = World().given(an_environment("big", "cpu=4"), a_queue(**spec))
+    return world.given(a_job("runs", state=JobState.ACTIVE, environment="big", cpu=4))
+
+
+def cancels(world: World) -> dict[str, str]:
+    """What is cancelled now; a queue is read anew before."""
+    found = world.cancels()
+    for name in world.confirms:
+        resource = world.engine.queues[name].resource
+        world.engine.confirmed(name, resource, world.now)
+        found |= world.cancels()
+    world.confirms.clear()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reason", "head"),
+    [
+        ("InsufficientCapacity", {"cpu": 1}),
+        ("ExceedsEnvironmentMaximum", {"cpu": 5}),
+        ("NoMatchingEnvironment", {"constraints": placed(zone="2")}),
+    ],
+)
+def test_the_job_at_the_head_is_ended_after_its_time(reason: str, head: dict[str, Any]) -> None:
+    world = full(**limited(**{reason: 700})).when(
+        an_environment("big", "cpu=4", node_selector={"zone": "1"}, generation=2)
+    )
+    world.given(a_job("head", **head))
+    assert cancels(world) == {}
+    assert cancels(world.later(699)) == {}
+    assert cancels(world.later(1)) == {"head": "TimedOut"}
+
+
+def test_the_limit_of_another_reason_does_not_count() -> None:
+    world = full(**limited(NoMatchingEnvironment=600)).given(a_job("head", cpu=1))
+    assert cancels(world) == {}
+    assert cancels(world.later(9_000)) == {}
+
+
+def test_it_is_told_before_it_is_done() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    world.notices.clear()
+    assert cancels(world.later(600)) == {"head": "TimedOut"}
+    assert [(notice.name, notice.reason) for notice in world.notices] == [("head", "TimeLimit")]
+
+
+def test_the_operator_knows_when_to_look() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    assert world.engine.next_wakeup() == world.now + 600
+
+
+def test_only_the_head_is_measured_from_when_it_came_there() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1), a_job("second", cpu=1, created=1))
+    assert cancels(world) == {}
+    assert cancels(world.later(600)) == {"head": "TimedOut"}
+    assert cancels(world.lands("head").later(599)) == {}
+    assert cancels(world.later(1)) == {"second": "TimedOut"}
+
+
+def test_the_next_is_at_the_head_as_soon_as_the_first_is_ended() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1), a_job("second", cpu=1, created=1))
+    cancels(world)
+    cancels(world.later(600))
+    head = world.status().head
+    assert head is not None
+    assert head.name == "second"
+
+
+def test_another_reason_starts_the_time_anew() -> None:
+    world = full(**limited(InsufficientCapacity=600, ExceedsEnvironmentMaximum=600)).given(
+        a_job("head", cpu=1)
+    )
+    cancels(world)
+    world.later(400).changed("head", request=asks("cpu=9"))
+    assert cancels(world) == {}
+    assert cancels(world.later(599)) == {}
+    assert cancels(world.later(1)) == {"head": "TimedOut"}
+
+
+def test_what_changes_neither_the_job_nor_the_reason_goes_on() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    world.later(300).when(a_queue(priority=7, generation=2, **SHORT)).changed("head", priority=3)
+    world.when(an_environment("big", "cpu=3", generation=2))
+    assert cancels(world) == {}
+    assert cancels(world.later(300)) == {"head": "TimedOut"}
+
+
+def test_who_goes_in_time_is_not_ended() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    assert world.later(500).finished("runs").admits() == "head"
+    assert cancels(world.lands("head").later(9_000)) == {}
+
+
+def test_the_time_survives_a_restart() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    queue = world.write_status()
+    again = world.later(400).restarted(an_environment("big", "cpu=4"), queue)
+    assert cancels(again) == {}
+    head = again.status().head
+    assert head == queue.status.head
+    assert cancels(again.later(200)) == {"head": "TimedOut"}
+
+
+def test_a_limit_that_is_set_later_counts_from_when_the_job_came_to_the_head() -> None:
+    world = full(environments="big").given(a_job("head", cpu=1))
+    assert cancels(world) == {}
+    assert cancels(world.later(1_000)) == {}
+    assert cancels(world.when(a_queue(generation=2, **SHORT))) == {"head": "TimedOut"}
+
+
+def test_a_limit_that_is_taken_back_does_not_count_any_more() -> None:
+    world = full(**SHORT).given(a_job("head", cpu=1))
+    cancels(world)
+    world.later(500).when(a_queue(environments="big", generation=2))
+    assert cancels(world.later(500)) == {}
