@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from headgate.api.computeenvironment import ComputeEnvironmentStatus, EnvironmentCluster, ScalingStatus
 from headgate.api.quantity import format_quantity
 from headgate.api.schedulingpolicy import SchedulingPolicyStatus
+from headgate.engine.environments import added
 from headgate.engine.status import conditions_of, health_aspects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from headgate.api.meta import ClusterState
     from headgate.engine.environments import Environment
@@ -26,9 +26,7 @@ def environment_status(environment: Environment, queues: int, now: str) -> Compu
     """
     assert environment.resource is not None
     resource = environment.resource
-    names = set(environment.reach.names if environment.reach else ())
-    names.update(name for name, room in environment.rooms.items() if room.active)
-    rooms = [environment.room(name) for name in sorted(names)]
+    rooms = environment.shown_rooms()
     problem = environment.problem
     stall = problem or _scale_problem(environment)
     clusters = [
@@ -42,10 +40,10 @@ def environment_status(environment: Environment, queues: int, now: str) -> Compu
     aspects = health_aspects(stall, "Valid" if resource.spec.state == "Enabled" else "Disabled", state)
     return ComputeEnvironmentStatus(
         state="Invalid" if problem else "Valid",
-        requested=_listed(_sum(room.used for room in rooms)),
-        capacity=_listed(_sum(room.limit for room in rooms)),
-        free=_listed(_sum(_free(room) for room in rooms)),
-        active=sum(room.active for room in rooms),
+        requested=_listed(environment.used),
+        capacity=_listed(environment.limit),
+        free=_listed(added(_free(room) for room in rooms)),
+        active=environment.active,
         clusters=clusters,
         scaling=_scaling(environment),
         queues=queues,
@@ -101,14 +99,6 @@ def _scale_problem(environment: Environment) -> tuple[str, str] | None:
 
 def _free(room: Room) -> dict[str, int]:
     return {name: free for name in room.limit if (free := room.free(name)) is not None}
-
-
-def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: dict[str, int] = defaultdict(int)
-    for one in amounts:
-        for name, amount in one.items():
-            total[name] += amount
-    return total
 
 
 def _listed(amounts: Mapping[str, int]) -> dict[str, str]:

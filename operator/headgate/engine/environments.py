@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.engine.placement import Stall, resolve
@@ -79,6 +80,27 @@ class Environment:
     def idle(self) -> bool:
         """Whether nothing is known of it but its name."""
         return self.resource is None and not any(room.active or room.waiters for room in self.rooms.values())
+
+    @property
+    def active(self) -> int:
+        """How many active Jobs are there."""
+        return sum(room.active for room in self.rooms.values())
+
+    @property
+    def used(self) -> dict[str, int]:
+        """What they request together, by resource, in billionths."""
+        return added(room.used for room in self.rooms.values())
+
+    @property
+    def limit(self) -> dict[str, int]:
+        """What may be requested together now, by resource, in billionths; one that is missing is not limited."""
+        return added(room.limit for room in self.shown_rooms())
+
+    def shown_rooms(self) -> list[Room]:
+        """Return its rooms in the clusters it is in, and in those where Jobs still run, by name."""
+        names = set(self.reach.names if self.reach else ())
+        names.update(name for name, room in self.rooms.items() if room.active)
+        return [self.room(name) for name in sorted(names)]
 
     def room(self, cluster: str) -> Room:
         """Return the room it has in a cluster."""
@@ -257,6 +279,15 @@ def _mixed(environments: list[Environment]) -> Stall | None:
         message = f"spec.computeEnvironments: {each}; all of a queue must have one architecture"
         return Stall("MixedArchitectures", message)
     return None
+
+
+def added(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sum, resource by resource."""
+    total: dict[str, int] = defaultdict(int)
+    for one in amounts:
+        for name, amount in one.items():
+            total[name] += amount
+    return dict(total)
 
 
 NO_OPTIONS: Final = Options((), (), None)

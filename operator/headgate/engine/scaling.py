@@ -6,6 +6,8 @@ from collections import defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from headgate.engine.environments import added
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -42,11 +44,7 @@ class Demand:
 
     def of(self, environment: Environment) -> dict[str, int]:
         """Return what is used, and planned, in all rooms of an environment, by resource, in billionths."""
-        total: dict[str, int] = defaultdict(int)
-        for room in environment.rooms.values():
-            for name, amount in (self._planned.get(room) or room.used).items():
-                total[name] += amount
-        return total
+        return added(self._planned.get(room) or room.used for room in environment.rooms.values())
 
     def _fill(self, room: Room, amounts: Amounts, count: int) -> int:
         """Plan up to `count` Jobs of this request into a room; return how many it holds."""
@@ -109,11 +107,7 @@ def wanted(environment: Environment, queues: list[Queue], demand: Demand, now: f
     spec = environment.resource.spec
     scaling = spec.scaling
     assert scaling is not None
-    used: dict[str, int] = defaultdict(int)
-    for room in environment.rooms.values():
-        for name, amount in room.used.items():
-            used[name] += amount
-    least = max(scaling.min, needed(spec.shape_amounts, used))
+    least = max(scaling.min, needed(spec.shape_amounts, environment.used))
     most = max(scaling.max, least)
     if any(queue.live for queue in queues) or any(room.active for room in environment.rooms.values()):
         environment.idle_since = None

@@ -28,6 +28,8 @@ _MEMORY_PER_CORE: Final = 8 * _GIB
 _CORES_PER_DEVICE: Final = 8
 _SLACK_SECONDS: Final = 1.0
 """An admission is stamped a moment after it is decided: that much later or earlier is the same time."""
+LEAST_USAGE: Final = 0.000001
+"""A share that has used less than this, and has nothing live, is not worth remembering."""
 _MOST_EXPONENT: Final = 64
 """With more active shares than this, what is kept is nothing, whatever the reservation."""
 
@@ -194,6 +196,12 @@ class Shares:
         if share is None:
             return 0.0
         return share.running + self._average(share, self._moment.now)
+
+    def notable(self) -> list[Share]:
+        """Return the shares worth telling about, by identifier: those with live Jobs first, then who used most."""
+        known = [share for share in self.by_identifier.values() if share.live or share.average >= LEAST_USAGE]
+        known.sort(key=lambda share: (not share.live, -share.average, share.identifier))
+        return sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
 
     def rank(self, identifier: str) -> float:
         """Return what shares are compared by: usage times weight factor, lower first."""

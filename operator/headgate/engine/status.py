@@ -27,7 +27,7 @@ from headgate.api.names import CONDITION_DISPATCHING as DISPATCHING
 from headgate.api.names import CONDITION_READY as READY
 from headgate.api.names import CONDITION_RECONCILING as RECONCILING
 from headgate.api.names import CONDITION_STALLED as STALLED
-from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION, SHARES_MAX
+from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION
 from headgate.api.times import precise_timestamp, timestamp
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from headgate.engine.pool import Pool
     from headgate.engine.queue import Queue
 
-_LEAST_USAGE: Final = 0.000001
-"""A share that has used less than this, and has nothing live, is not worth remembering."""
 _MESSAGE_MAX: Final = 1024
 
 ON_THE_WAY: Final = frozenset({"Draining", "Sealing", "Terminating"})
@@ -157,10 +155,6 @@ def _shares(queue: Queue) -> list[ShareStatus]:
     """Return what is known of each share as of the last change of its own: time alone changes no status."""
     if queue.shares is None:
         return []
-    known = [
-        share for share in queue.shares.by_identifier.values() if share.live or share.average >= _LEAST_USAGE
-    ]
-    known.sort(key=lambda share: (not share.live, -share.average, share.identifier))
     return [
         ShareStatus(
             identifier=share.identifier,
@@ -170,7 +164,7 @@ def _shares(queue: Queue) -> list[ShareStatus]:
             average=f"{share.average:.6f}",
             usage_at=precise_timestamp(share.at),
         )
-        for share in sorted(known[:SHARES_MAX], key=lambda share: share.identifier)
+        for share in queue.shares.notable()
     ]
 
 

@@ -145,7 +145,7 @@ class Operator:
             changed=context.changed,
         )
         await scaler.read_all()
-        self._metrics.watch(self._engine)
+        self._metrics.watch(self._engine, time)
         # What is loaded stays: the collector need not look at a hundred thousand Jobs again and again.
         gc.collect()
         gc.freeze()

@@ -1,7 +1,7 @@
 """Prometheus metrics.
 
 What can be read from the engine is read when somebody scrapes, so that it costs the hot path nothing. Labels are
-bounded by the number of queues; nothing is labelled by Job, namespace or user.
+bounded by the number of queues and environments, and of shares in a queue; nothing is labelled by Job or user.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from headgate.api.quantity import UNIT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.metrics_core import Metric
 
@@ -78,9 +80,9 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch(self, engine: Engine) -> None:
-        """Report on an engine from now on."""
-        self.registry.register(_EngineCollector(engine))
+    def watch(self, engine: Engine, clock: Callable[[], float]) -> None:
+        """Report on an engine from now on; `clock` is in seconds since the epoch."""
+        self.registry.register(_EngineCollector(engine, clock))
 
     def admitted(self, queue: str, latency: float) -> None:
         """Count an admission; `latency` in seconds since the Job's creation."""
@@ -110,16 +112,32 @@ class Metrics:
 
 
 class _EngineCollector(Collector):
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self._engine = engine
+        self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
+        yield from self._of_queues()
+        yield from self._of_environments()
+
+    def _of_queues(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("headgate_waiting", "Jobs that wait, by queue.", labels=["queue"])
         active = GaugeMetricFamily("headgate_active", "Active Jobs, by queue.", labels=["queue"])
         runs = GaugeMetricFamily("headgate_active_runs", "Active runs, by queue.", labels=["queue"])
         finished = CounterMetricFamily(
             "headgate_finished", "Jobs that finished, by queue and result.", labels=["queue", "result"]
         )
+        head = GaugeMetricFamily(
+            "headgate_head_waiting_seconds",
+            "For how long the Job at the head has not fitted, by queue and reason.",
+            labels=["queue", "reason"],
+        )
+        usage = GaugeMetricFamily(
+            "headgate_share_usage",
+            "What a share uses and has used, in weighted cores, by queue and share.",
+            labels=["queue", "share"],
+        )
+        now = self._clock()
         for name, queue in list(self._engine.queues.items()):
             if queue.resource is None:
                 # Any name a user writes on a Job: not a bounded set.
@@ -129,4 +147,47 @@ class _EngineCollector(Collector):
             runs.add_metric([name], queue.active_runs)
             for result, count in queue.tally.by_result.items():
                 finished.add_metric([name, result], count)
-        yield from (waiting, active, runs, finished)
+            if queue.head is not None:
+                head.add_metric([name, queue.head.reason], max(now - queue.head.since, 0.0))
+            if queue.shares is not None:
+                for share in queue.shares.notable():
+                    usage.add_metric([name, share.identifier], queue.shares.usage(share.identifier))
+        yield from (waiting, active, runs, finished, head, usage)
+
+    def _of_environments(self) -> Iterator[Metric]:
+        active = GaugeMetricFamily(
+            "headgate_environment_active", "Active Jobs, by environment.", labels=["environment"]
+        )
+        requested = GaugeMetricFamily(
+            "headgate_environment_requested",
+            "What active Jobs request, by environment and resource, in cores, bytes or pieces.",
+            labels=["environment", "resource"],
+        )
+        capacity = GaugeMetricFamily(
+            "headgate_environment_capacity",
+            "What they may request now, by environment and resource; a resource that is not limited is left out.",
+            labels=["environment", "resource"],
+        )
+        replicas = GaugeMetricFamily(
+            "headgate_environment_replicas",
+            "Instances of an environment that scales: wanted, asked for and there.",
+            labels=["environment", "count"],
+        )
+        for name, environment in list(self._engine.environments.items()):
+            if environment.resource is None:
+                continue
+            active.add_metric([name], environment.active)
+            limit = environment.limit
+            used = dict.fromkeys(limit, 0) | environment.used
+            for resource, amount in used.items():
+                requested.add_metric([name, resource], amount / UNIT)
+            for resource, amount in limit.items():
+                capacity.add_metric([name, resource], amount / UNIT)
+            if environment.target is not None and environment.reading is not None:
+                wanted = environment.wanted
+                replicas.add_metric(
+                    [name, "wanted"], environment.reading.replicas if wanted is None else wanted
+                )
+                replicas.add_metric([name, "asked"], environment.reading.replicas)
+                replicas.add_metric([name, "there"], environment.reading.ready)
+        yield from (active, requested, capacity, replicas)
