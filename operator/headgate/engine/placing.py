@@ -66,11 +66,16 @@ class Placing:
             return Fit((), TOO_LARGE, "; ".join(too_large))
         return Fit((), NO_MATCH, "; ".join(reasons))
 
-    def find(self, queue: Queue, job: Job, fit: Fit, rank: Rank, now: float) -> Room | None:
+    def find(
+        self, queue: Queue, job: Job, fit: Fit, rank: Rank, now: float, *, passing: bool = False
+    ) -> Room | None:
         """Return the first room that a Job fits into now and that nobody ahead keeps it from, or None."""
         kept = queue.kept
         for room in fit.rooms:
-            if room.lacks(job.request.total, queue.name, kept) is None and room.bars(rank, job, now) is None:
+            if (
+                room.lacks(job.request.total, queue.name, kept) is None
+                and room.bars(rank, job, now, passing=passing) is None
+            ):
                 return room
         return None
 
@@ -81,7 +86,7 @@ class Placing:
             kind = (id(job.request), job.deadline, id(job.constraints))
             if kind in hopeless:
                 continue
-            room = self.find(queue, job, self.fit(queue, job), rank, now)
+            room = self.find(queue, job, self.fit(queue, job), rank, now, passing=True)
             if room is not None:
                 return job, room
             hopeless.add(kind)

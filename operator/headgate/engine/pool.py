@@ -183,11 +183,11 @@ class Pool:
         rank = queue.rank
         before = queue.head
         claimed = fit.rooms if fit.reason == NO_ROOM else ()
-        if before is not None and before.is_for(job) and before.same_claim(claimed, queue):
+        same = before is not None and before.job is job and before.reason == fit.reason
+        if before is not None and same and before.is_for(job) and before.same_claim(claimed, queue):
             before.explain = lambda: self.placing.why(queue, job, fit, rank, now)
             self._follow_reservation(before)
             return
-        same = before is not None and before.job is job and before.reason == fit.reason
         since = before.since if before is not None and same else queue.since(job, fit.reason, now)
         self._leave_rooms(queue)
         queue.head = Head(

@@ -122,12 +122,15 @@ class Room:
         """Yield the active Jobs that have a deadline, with when they end at the latest, the earliest first."""
         return ((end, job) for end, _, job in self._ends)
 
-    def bars(self, rank: Rank, job: Job, now: float) -> Head | None:
-        """Return the claim ahead of, or at, a place in the pool that keeps a Job out of here, or None."""
+    def bars(self, rank: Rank, job: Job, now: float, *, passing: bool = False) -> Head | None:
+        """Return the claim that keeps a Job out of here, or None: one ahead of its queue's rank.
+
+        Where the Job is `passing` the head of its own queue, that one's claim counts too.
+        """
         for place, head in self.waiters:
-            if place > rank:
+            if place > rank or (place == rank and not passing):
                 break
-            if head.job is not job and not head.lets(self, job, now):
+            if not head.lets(self, job, now):
                 return head
         return None
 
