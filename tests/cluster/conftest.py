@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from controlplane import ClusterAccess, from_environment, tool
-from tests.cluster.harness.client import ENVIRONMENTS, JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.client import ENVIRONMENTS, JOBS, PATIENCE, QUEUES, Client, User, eventually
 from tests.cluster.harness.cluster import Kubectl, Site, install
 from tests.cluster.harness.invariants import QUEUE, miscounted, recount
 from tests.cluster.harness.witness import watched
@@ -38,6 +38,7 @@ def bare_control_plane() -> Iterator[ClusterAccess]:
 def control_plane(bare_control_plane: ClusterAccess) -> ClusterAccess:
     """A control plane with all of the chart but its Pods."""
     install(bare_control_plane)
+    Site(bare_control_plane).provide_lease()
     return bare_control_plane
 
 
@@ -89,13 +90,13 @@ def recorder(site: Site) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def replicas(site: Site, tmp_path: Path, recorder: Recorder) -> Iterator[Callable[[str], OperatorProcess]]:
+def replicas(site: Site, tmp_path: Path, recorder: Recorder) -> Iterator[Callable[..., OperatorProcess]]:
     """Make operator processes; none of them outlives the test."""
     made: list[OperatorProcess] = []
     site.free_lease()
 
-    def make(name: str = "operator") -> OperatorProcess:
-        made.append(site.operator(tmp_path, name))
+    def make(name: str = "operator", **options: Any) -> OperatorProcess:
+        made.append(site.operator(tmp_path, name, **options))
         return made[-1].start()
 
     yield make
@@ -133,4 +134,4 @@ def settled(admin: Client) -> Callable[..., dict[str, Any]]:
             assert not wrong, wrong
         return dict(status)
 
-    return lambda queue, within=30.0: eventually(lambda: check(queue), within=within)
+    return lambda queue, within=PATIENCE: eventually(lambda: check(queue), within=within)

@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import urllib3
@@ -23,6 +24,14 @@ POOLS = "/apis/headgate.dev/v1alpha1/clusterpools"
 ENVIRONMENTS = "/apis/headgate.dev/v1alpha1/computeenvironments"
 POLICIES = "/apis/headgate.dev/v1alpha1/schedulingpolicies"
 MERGE = "application/merge-patch+json"
+
+DURATION = "headgate.dev/test-duration"
+"""The annotation of a Pod that says how long it runs."""
+ENDLESS = 3600.0
+"""How many seconds a Job runs that ends only when the test says so: longer than any run of the tests."""
+PATIENCE = 120.0
+"""How many seconds something may take that is sure to come. A machine may be slow, and this costs nothing where it is
+not; nothing is proved by the time that passes."""
 
 
 class RefusedError(Exception):
@@ -68,7 +77,7 @@ class Client:
     def create(self, path: str, body: Json) -> Json:
         return self.call("POST", path, body)
 
-    def patch(self, path: str, body: Json, *, content_type: str = MERGE) -> Json:
+    def patch(self, path: str, body: Json | list[Json], *, content_type: str = MERGE) -> Json:
         return self.call("PATCH", path, body, content_type=content_type)
 
     def delete(self, path: str, *, propagation: str = "Background") -> Json:
@@ -141,7 +150,7 @@ class User:
         container: Json = {"name": "main", "image": "none"}
         if requests:
             container["resources"] = {"requests": requests}
-        pod_annotations = {"headgate.dev/test-duration": f"{seconds}s"}
+        pod_annotations = {DURATION: f"{seconds}s"}
         if fail:
             pod_annotations["headgate.dev/test-fail"] = "true"
         all_labels = {"headgate.dev/queue": self.full(queue)} if queue else {}
@@ -252,13 +261,64 @@ class User:
         """Return a condition of a queue; a KeyError where it is not there yet."""
         return condition(self.status(queue), kind)
 
+    def until(self, queue: str, *, within: float = PATIENCE, **counts: int) -> None:
+        """Wait until a queue's status gives its Jobs these numbers, all of them in one status."""
+
+        def check() -> bool:
+            jobs = self.status(queue)["jobs"]
+            assert {name: jobs[name] for name in counts} == counts, jobs
+            return True
+
+        eventually(check, within=within)
+
     def until_waiting(self, queue: str, count: int) -> None:
         """Wait until the operator knows of so many waiting Jobs."""
-        self._until_jobs(queue, within=30.0, waiting=count)
+        self.until(queue, waiting=count)
 
     def until_active(self, queue: str, count: int) -> None:
-        """Wait until so many Jobs are active, says the queue's status."""
-        self._until_jobs(queue, within=30.0, active=count)
+        """Wait until so many Jobs are active, says the queue's status: ask it of endless Jobs only."""
+        self.until(queue, active=count)
+
+    def succeeded(self, queue: str, count: int, *, within: float = PATIENCE) -> None:
+        """Wait until so many Jobs of a queue have succeeded."""
+        self.until(queue, within=within, succeeded=count)
+
+    def end(self, *jobs: str) -> None:
+        """Let endless Jobs succeed, once their Pods run."""
+
+        def ended(job: str) -> bool:
+            running = [pod for pod in self.pods(job) if pod["status"].get("phase") == "Running"]
+            for pod in running:
+                self._end(pod)
+            return bool(running)
+
+        for job in jobs:
+            eventually(partial(ended, job))
+
+    def end_all(self, queue: str, succeeded: int) -> None:
+        """Let whatever endless Job of this namespace runs succeed, until so many Jobs of the queue have."""
+        running = f"/api/v1/namespaces/{self.namespace}/pods?fieldSelector=status.phase%3DRunning"
+
+        def check() -> bool:
+            for pod in self.client.items(running):
+                if pod["metadata"]["annotations"][DURATION] == f"{ENDLESS}s":
+                    self._end(pod)
+            jobs = self.status(queue)["jobs"]
+            assert jobs["succeeded"] == succeeded, jobs
+            return True
+
+        eventually(check)
+
+    def fill(self, queue: str, places: int) -> int:
+        """Use up the limit of an empty queue for certain, with Jobs that then succeed; return how many they were."""
+        self.jobs(places, queue, prefix=f"fill-{queue}", seconds=ENDLESS)
+        self.until(queue, active=places)
+        self.end_all(queue, places)
+        return places
+
+    def _end(self, pod: Json) -> None:
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod['metadata']['name']}/status"
+        self.client.patch(path, {"status": {"phase": "Succeeded"}})
 
     def why_refused(self, queue: str, **options: Any) -> str:
         """Return why a Job created now would be refused; empty if it would not."""
@@ -282,19 +342,6 @@ class User:
     def accepts(self, queue: str) -> None:
         """Wait until the API server lets Jobs into a queue."""
         eventually(lambda: not self.why_refused(queue))
-
-    def succeeded(self, queue: str, count: int, *, within: float = 60.0) -> None:
-        """Wait until so many Jobs of a queue have succeeded."""
-
-        self._until_jobs(queue, within=within, succeeded=count)
-
-    def _until_jobs(self, queue: str, *, within: float, **counts: int) -> None:
-        def check() -> bool:
-            jobs = self.status(queue)["jobs"]
-            assert {name: jobs[name] for name in counts} == counts, jobs
-            return True
-
-        eventually(check, within=within)
 
     def pods(self, job: str) -> list[Json]:
         path = f"/api/v1/namespaces/{self.namespace}/pods?labelSelector=batch.kubernetes.io/job-name%3D{job}"
@@ -332,7 +379,7 @@ def next_second() -> None:
     time.sleep(1.0 - time.time() % 1.0 + 0.05)
 
 
-def eventually(question: Callable[[], T], *, within: float = 30.0, every: float = 0.1) -> T:
+def eventually(question: Callable[[], T], *, within: float = PATIENCE, every: float = 0.1) -> T:
     """Ask until the answer is truthy and return it; the last answer, or error, is in the failure."""
     deadline = time.monotonic() + within
     answer: T | None
@@ -342,7 +389,7 @@ def eventually(question: Callable[[], T], *, within: float = 30.0, every: float 
             answer, problem = question(), None
             if answer:
                 return answer
-        except (RefusedError, AssertionError, KeyError) as error:
+        except (RefusedError, AssertionError, KeyError, urllib3.exceptions.HTTPError) as error:
             answer, problem = None, error
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s; last answer: {answer!r}, last error: {problem!r}")

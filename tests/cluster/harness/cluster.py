@@ -40,6 +40,7 @@ LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{RELEASE}"
 VALIDATING = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 MUTATING = "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings"
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:{RELEASE}"
+RBAC = "rbac.authorization.k8s.io"
 NOT_INSTALLED = frozenset({"Deployment", "PodDisruptionBudget", "NetworkPolicy", "Pod", "Service"})
 """What the chart brings for Pods: here the operator runs as a process of the test's."""
 
@@ -85,9 +86,41 @@ def install(cluster: ClusterAccess) -> None:
     for path in (QUEUES, POOLS, ENVIRONMENTS, POLICIES):
         eventually(partial(client.get, path))
     rest = [body for body in objects if body not in crds]
-    eventually(
-        lambda: kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest)), within=20
-    )
+    eventually(lambda: kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest)))
+    until_in_force(client)
+
+
+def until_in_force(client: Client) -> None:
+    """Wait until the API server goes by the policies, which it takes up a while after they were created.
+
+    They are taken up together, the mutating and the validating ones each by themselves, so the last of each speaks for
+    the others. To change a JobQueue takes its schema besides, which comes later than the path that serves it.
+    """
+    name = f"probe-{os.urandom(4).hex()}"
+    queue = {
+        "apiVersion": "headgate.dev/v1alpha1",
+        "kind": "JobQueue",
+        "metadata": {"name": name},
+        "spec": {"runConcurrency": 0, "actionConcurrency": 0},
+    }
+
+    def authored() -> bool:
+        annotations = client.create(f"{QUEUES}?dryRun=All", queue)["metadata"].get("annotations") or {}
+        return "headgate.dev/created-by" in annotations
+
+    def kept() -> bool:
+        try:
+            client.call("DELETE", f"{QUEUES}/{name}?dryRun=All")
+        except RefusedError as error:
+            return "1 live Jobs" in error.message
+        return False
+
+    eventually(authored)
+    client.create(QUEUES, queue)
+    client.patch(f"{QUEUES}/{name}/status", {"status": {"depth": {"current": 1, "limit": 0}}})
+    eventually(kept)
+    client.patch(f"{QUEUES}/{name}/status", {"status": {"depth": {"current": 0, "limit": 0}}})
+    client.delete(f"{QUEUES}/{name}")
 
 
 @dataclass(frozen=True)
@@ -117,12 +150,25 @@ class Site:
     def namespace(self) -> str:
         """Make a fresh namespace in which alice and bob may edit."""
         name = f"t-{os.urandom(4).hex()}"
-        self.kubectl("create", "namespace", name)
-        for user in ("alice", "bob"):
-            self.kubectl(
-                "create", "rolebinding", f"edit-{user}", "--clusterrole=edit", f"--user={user}", "-n", name
-            )
+        self.admin.create("/api/v1/namespaces", {"metadata": {"name": name}})
+        users = ("alice", "bob")
+        binding = {
+            "metadata": {"name": "edit"},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "edit"},
+            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": user} for user in users],
+        }
+        self.admin.create(f"/apis/{RBAC}/v1/namespaces/{name}/rolebindings", binding)
+        for user in users:
+            eventually(partial(self._may_edit, user, name), every=0.02)
+        # Pods are refused until it is there, and the Job controller is slow to try again.
+        eventually(partial(self.admin.get, f"/api/v1/namespaces/{name}/serviceaccounts/default"), every=0.02)
         return name
+
+    def _may_edit(self, user: str, namespace: str) -> bool:
+        what = {"namespace": namespace, "verb": "create", "group": "batch", "resource": "jobs"}
+        review = {"spec": {"user": user, "resourceAttributes": what}}
+        answer = self.admin.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
 
     def given(self) -> User:
         """Return a fresh namespace, with an administrator's rights."""
@@ -157,10 +203,30 @@ class Site:
                 return {}
             raise
 
-    def free_lease(self) -> None:
-        """Take the lead from a replica that is dead, so that the next one need not wait for the Lease to expire."""
-        if self.lease().get("holderIdentity"):
-            self.admin.patch(LEASE, {"spec": {"holderIdentity": ""}})
+    def free_lease(self, holder: str | None = None) -> None:
+        """Take the lead from a replica that is dead, so that the next one need not wait for the Lease to expire.
+
+        Where `holder` is given, nobody else loses it: the Lease may have expired, and another replica may lead.
+        """
+        holder = holder or self.lease().get("holderIdentity")
+        if not holder:
+            return
+        change = [
+            {"op": "test", "path": "/spec/holderIdentity", "value": holder},
+            {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
+        ]
+        try:
+            self.admin.patch(LEASE, change, content_type="application/json-patch+json")
+        except RefusedError as error:
+            if error.status != 422:  # It is not the holder's any more.
+                raise
+
+    def provide_lease(self) -> None:
+        """Leave a Lease as a leader does that has ended: the policies look for it also where no operator ever ran."""
+        if self.lease():
+            return
+        body = {"metadata": {"name": RELEASE}, "spec": {"holderIdentity": "", "leaseTransitions": 1}}
+        self.admin.create(LEASE.rpartition("/")[0], body)
 
     def audit(self, since: int = 0) -> list[Json]:
         """Return what the operator wrote, or tried to, as the API server's audit log has it."""
@@ -173,6 +239,7 @@ class Site:
         return [entry for entry in whole if entry["user"]["username"] == OPERATOR_USER]
 
     def audit_size(self) -> int:
+        """Return where the audit log ends now, for `audit`."""
         assert self.cluster.audit_log is not None
         return self.cluster.audit_log.stat().st_size
 

@@ -33,8 +33,8 @@ ENVIRONMENT = "headgate.dev/compute-environment"
 ARCHITECTURE = "kubernetes.io/arch"
 HOLD = "headgate.dev/hold"
 PRIORITY = "headgate.dev/priority"
-SETTLED = 2.5
-"""Seconds after which what was there counts as known to the operator when it decided."""
+SETTLED = 5.0
+"""Seconds after which what was there counts as known to the operator when it decided, also on a slow machine."""
 COUNTS = ("total", "waiting", "active", "succeeded", "failed", "canceled", "timedOut")
 FINISHED = COUNTS[3:]
 
@@ -487,6 +487,8 @@ class Line:
     ready: dict[str, float]
     """Since when each stood where it stood when it was admitted; infinity while it is held."""
     gone: set[str]
+    settled: float
+    """How long a Job has to stand there until it is certain that it was known to."""
 
     @property
     def decisions(self) -> list[str]:
@@ -496,16 +498,16 @@ class Line:
     def waited(self, uid: str, when: float) -> bool:
         """Whether a Job was certainly known to wait at that time."""
         admitted = self.admitted.get(uid, -inf if uid in self.gone else inf)
-        return self.ready[uid] <= when - SETTLED and when < admitted
+        return self.ready[uid] <= when - self.settled and when < admitted
 
     def project(self, uid: str) -> str:
         metadata = self.bodies[uid]["metadata"]
         return str(_labels(self.bodies[uid]).get(PROJECT) or metadata["namespace"])
 
 
-def line_of(record: Iterable[Seen], queue: str) -> Line:
+def line_of(record: Iterable[Seen], queue: str, settled: float = SETTLED) -> Line:
     """Return how the Jobs of a queue stood in line."""
-    line = Line({}, {}, {}, {}, set())
+    line = Line({}, {}, {}, {}, set(), settled)
     places: dict[str, tuple[Any, ...]] = {}
     for seen in record:
         if seen.kind == "JobQueue" and seen.name == queue:
@@ -534,9 +536,12 @@ def decided(record: Iterable[Seen], *queues: str) -> list[Json]:
     return [body for _, body in sorted(found, key=lambda pair: pair[0])]
 
 
-def out_of_order(record: Iterable[Seen], queue: str) -> list[str]:
-    """Return where, within one project, a queue did not keep the order of its execution mode."""
-    line = line_of(record, queue)
+def out_of_order(record: Iterable[Seen], queue: str, *, settled: float = SETTLED) -> list[str]:
+    """Return where, within one project, a queue did not keep the order of its execution mode.
+
+    A test that waits until the operator knows of all Jobs before any of them may go sets `settled` to 0.
+    """
+    line = line_of(record, queue, settled)
     key = KEYS[line.spec["executionMode"]]
     wrong = []
     for uid in line.decisions:
@@ -552,9 +557,9 @@ def out_of_order(record: Iterable[Seen], queue: str) -> list[str]:
     return wrong
 
 
-def unfair(record: Iterable[Seen], queue: str) -> list[str]:
+def unfair(record: Iterable[Seen], queue: str, *, settled: float = SETTLED) -> list[str]:
     """Return where a project had two turns in a row while another one waited: RoundRobin forbids it."""
-    line = line_of(record, queue)
+    line = line_of(record, queue, settled)
     last: dict[str, float] = {}
     wrong = []
     for uid in line.decisions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -12,11 +11,15 @@ import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from tests.cluster.harness.client import eventually
+from controlplane.ports import Ports
+from tests.cluster.harness.client import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+GRACE_SECONDS = 30.0
+"""What Kubernetes gives a Pod to end."""
 
 
 class OperatorProcess:
@@ -34,6 +37,7 @@ class OperatorProcess:
     ) -> None:
         self.name = name
         self.port = 0
+        self._ports = Ports()
         self.log = directory / f"{name}.log"
         self._kubeconfig = kubeconfig
         self._lease_namespace = lease_namespace
@@ -48,7 +52,7 @@ class OperatorProcess:
 
     def start(self) -> Self:
         """Start the process; it is ready some time later."""
-        self.port = _free_port()
+        self.port = self._ports.take()
         command = [
             sys.executable, "-m", "headgate",
             f"--lease-name={self._prefix}", f"--lease-namespace={self._lease_namespace}",
@@ -65,7 +69,7 @@ class OperatorProcess:
     def fetch(self, path: str) -> tuple[int, str]:
         """Return status and text of one of its pages; status 0 where nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -88,7 +92,7 @@ class OperatorProcess:
         status, text = self.fetch("/readyz")
         return status == 200 and "standby" not in text
 
-    def wait_until_leading(self, within: float = 60.0) -> Self:
+    def wait_until_leading(self, within: float = PATIENCE) -> Self:
         eventually(lambda: self._alive() and self.leads, within=within)
         return self
 
@@ -110,7 +114,7 @@ class OperatorProcess:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            self.process = None
+            self._gone()
 
     def stop(self) -> int:
         """End it as Kubernetes would, and return its exit code."""
@@ -118,16 +122,20 @@ class OperatorProcess:
             return 0
         self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(GRACE_SECONDS)
         finally:
             self.kill()
 
-    def wait_for_end(self, within: float = 20.0) -> int:
+    def wait_for_end(self, within: float = PATIENCE) -> int:
         """Wait until it has ended by itself, and return its exit code."""
         assert self.process is not None
         code = self.process.wait(within)
-        self.process = None
+        self._gone()
         return code
+
+    def _gone(self) -> None:
+        self.process = None
+        self._ports.release()
 
     def _alive(self) -> bool:
         assert self.process is not None
@@ -135,10 +143,3 @@ class OperatorProcess:
         if code is not None:
             raise RuntimeError(f"the operator ended with {code}:\n{self.log.read_text()[-4000:]}")
         return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

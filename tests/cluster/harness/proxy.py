@@ -1,18 +1,24 @@
-"""A wire between a client and the API server that a test can cut, without a look at what goes over it.
+"""What a test puts between a client and the API server.
 
-Cutting it drops watches, and loses the answers of writes that were carried out.
+A `Wire` can be cut, without a look at what goes over it: that drops watches, and loses the answers of writes that were
+carried out. A `Gate` speaks TLS with the API server and none with the client, so it can hold back some requests.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+import yaml
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -27,6 +33,11 @@ class Wire:
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
+
+    def __len__(self) -> int:
+        """Return how many connections there are."""
+        with self._lock:
+            return len(self._pairs)
 
     def cut(self) -> int:
         """Drop every connection now, both ways; return how many there were. New ones are served."""
@@ -89,3 +100,101 @@ class Wire:
                 self._pairs.discard(pair)
             client.close()
             upstream.close()
+
+
+class Gate:
+    """Forwards HTTP to the API server, but for requests in whose first words a part occurs that is held back."""
+
+    def __init__(self, server: str, ca_file: Path) -> None:
+        parts = urlsplit(server)
+        self._target = (parts.hostname or "", parts.port or 443)
+        self._tls = ssl.create_default_context(cafile=str(ca_file))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.server = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._part = b""
+        self._open = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=[self._serve()], daemon=True
+        )
+        self._end = asyncio.Event()
+
+    def hold(self, part: str) -> None:
+        """Hold back, from now on, requests that have this in their first words."""
+        self._loop.call_soon_threadsafe(self._set, part.encode())
+
+    def release(self) -> None:
+        """Let go on what was held back, and whatever comes."""
+        self._loop.call_soon_threadsafe(self._set, b"")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _set(self, part: bytes) -> None:
+        self._part = part
+        if part:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    async def _serve(self) -> None:
+        tasks: set[asyncio.Task[None]] = set()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = self._loop.create_task(self._forward(reader, writer))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        async with await asyncio.start_server(connected, sock=self._listener):
+            await self._end.wait()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # Until the connections have noticed that they are closed.
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            from_server, to_server = await asyncio.open_connection(*self._target, ssl=self._tls)
+        except OSError:
+            writer.transport.abort()
+            return
+        # Whichever side ends, the other has nobody to talk to.
+        ways = [
+            self._loop.create_task(self._copy(reader, to_server, held=True)),
+            self._loop.create_task(self._copy(from_server, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            writer.transport.abort()
+            to_server.transport.abort()
+
+    async def _copy(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, held: bool = False
+    ) -> None:
+        while data := await source.read(65536):
+            if held and self._part and self._part in data.partition(b"\r\n")[0]:
+                await self._open.wait()
+            # Without a wait until it is taken: a client that is frozen must not slow down what tells it the news.
+            sink.write(data)
+
+
+def through(server: str, kubeconfig: Path, directory: Path) -> Path:
+    """Return a copy of a kubeconfig that names another server."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    for cluster in config["clusters"]:
+        cluster["cluster"]["server"] = server
+    path = directory / "through.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path

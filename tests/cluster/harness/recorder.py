@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 
-from tests.cluster.harness.client import ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES
+from tests.cluster.harness.client import ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Json = dict[str, Any]
 
-
+BRIEF = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""A list of nothing but the metadata of objects."""
 WATCHED = {
     "Job": JOBS,
     "JobQueue": QUEUES,
@@ -63,6 +64,8 @@ class Recorder:
         self._http = urllib3.PoolManager(maxsize=8, ca_certs=str(ca_file), retries=False)
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
+        self._newest: dict[str, int] = {}
+        """The newest revision seen of each object, by UID."""
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: dict[str, urllib3.BaseHTTPResponse] = {}
@@ -94,11 +97,25 @@ class Recorder:
             thread.join(timeout=10)
 
     def record(self) -> list[Seen]:
-        """Return what was seen so far, in the order in which it happened."""
+        """Return what happened up to now, in the order in which it happened.
+
+        A watch tells a little later than a list does, so this waits until all that is there now has been told.
+        """
+        listed: list[Json] = []
+        for path in WATCHED.values():
+            listed.extend(body["metadata"] for body in self._get(path, accept=BRIEF)["items"] or ())
+        wanted = {metadata["uid"]: int(metadata["resourceVersion"]) for metadata in listed}
+        eventually(lambda: self._has_seen(wanted), every=0.02)
         if self.failure:
             raise AssertionError(f"the recorder missed something: {self.failure}")
         with self._lock:
             return sorted(self._seen, key=lambda seen: seen.revision)
+
+    def _has_seen(self, wanted: dict[str, int]) -> bool:
+        with self._lock:
+            late = [uid for uid, revision in wanted.items() if self._newest.get(uid, 0) < revision]
+        assert self.failure or not late, f"the recorder has not seen the newest revisions of {late[:3]}"
+        return True
 
     def _follow(self, kind: str, path: str, version: str) -> None:
         while not self._stop.is_set():
@@ -161,8 +178,9 @@ class Recorder:
         revision = int(body["metadata"]["resourceVersion"])
         with self._lock:
             self._seen.append(Seen(revision, kind, deleted, body, time.time(), relisted))
+            self._newest[body["metadata"]["uid"]] = revision
 
-    def _get(self, path: str) -> Json:
-        answer = self._http.request("GET", self._server + path, headers=self._headers)
+    def _get(self, path: str, *, accept: str = "application/json") -> Json:
+        answer = self._http.request("GET", self._server + path, headers={**self._headers, "Accept": accept})
         body: Json = json.loads(answer.data)
         return body
