@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,15 +13,17 @@ import pytest
 from tests.cluster.harness.client import RefusedError, User, eventually
 from tests.cluster.harness.cluster import VALIDATING
 from tests.cluster.harness.invariants import ADMITTED_AT, outcome, peaks, why_failed
+from tests.cluster.harness.proxy import Gate, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.cluster.harness.cluster import Site
     from tests.cluster.harness.operator import OperatorProcess
     from tests.cluster.harness.recorder import Recorder
 
-    Replicas = Callable[[str], OperatorProcess]
+    Replicas = Callable[..., OperatorProcess]
     Settled = Callable[..., dict[str, Any]]
 
 TERM = "headgate.dev/term"
@@ -33,42 +36,47 @@ def test_killed_again_and_again(
     """400 Jobs and more over four queues; whoever leads is killed at random moments, ten times."""
     rng = random.Random(4)
     leader, standby = replicas("replica-0").wait_until_leading(), replicas("replica-1")
-    given.queue("actions", actionConcurrency=6)
+    given.queue("actions", actionConcurrency=8)
     given.queue("runs", runConcurrency=2)
-    given.queue("both", actionConcurrency=8, runConcurrency=5, executionMode="LIFO")
+    given.queue("both", actionConcurrency=12, runConcurrency=10, executionMode="LIFO")
     given.queue("depth", actionConcurrency=10, depth=30)
     for queue in ("actions", "runs", "both", "depth"):
         given.accepts(queue)
-    accepted = dict.fromkeys(("actions", "runs", "both", "depth"), 0)
+    # What follows may go as fast or as slowly as it likes: each limit has been used up.
+    accepted = {"depth": 0}
+    for queue, places in (("actions", 8), ("runs", 2), ("both", 10)):
+        accepted[queue] = given.fill(queue, places)
 
     def submit(queue: str, count: int, prefix: str, **options: Any) -> None:
         bodies, _ = given.many(count, queue, prefix=prefix, seconds=0.2, **options)
         accepted[queue] += len(bodies)
 
-    for part in range(2):
-        submit("actions", 40, f"actions-good-{part}")
-        submit("actions", 10, f"actions-bad-{part}", fail=True)
-        for run in range(10):
+    def submit_part(part: int) -> None:
+        submit("actions", 8, f"actions-good-{part}")
+        submit("actions", 2, f"actions-bad-{part}", fail=True)
+        for run in range(2):
             submit("runs", 5, f"runs-{part}-{run}", labels={"headgate.dev/run": f"{part}-{run}"})
-        submit("both", 90, f"both-{part}")
-        submit("depth", 50, f"depth-{part}")
+        submit("both", 18, f"both-{part}")
+        submit("depth", 10, f"depth-{part}")
 
-    kills = 0
+    submit_part(0)
     terms = [site.lease()["leaseTransitions"]]
-    while kills < KILLS:
+    for kill in range(1, KILLS + 1):
         time.sleep(rng.uniform(0.3, 1.2))
+        if kill % 2:
+            # Every other leader has certainly admitted something; the others have had no more than that moment.
+            eventually(partial(has_admitted, given, terms[-1]))
+        holder = site.lease()["holderIdentity"]
         leader.kill()
-        kills += 1
+        # Nobody leads now, so these wait for the next leader, however fast the machine is.
+        submit_part(kill)
         # Expiry is what the handover's test waits for; here the next one takes over at once.
-        site.free_lease()
+        site.free_lease(holder)
         # Whichever of the two asks first.
-        rivals = [standby, replicas(f"replica-{kills + 1}")]
+        rivals = [standby, replicas(f"replica-{kill + 1}")]
         leader, standby = leading(rivals)
         terms.append(site.lease()["leaseTransitions"])
-        if kills % 3 == 0:
-            submit("depth", 10, f"depth-late-{kills}")
 
-    assert any(given.status(queue)["depth"]["current"] for queue in accepted), "all was over before the kills"
     assert terms == list(range(terms[0], terms[0] + KILLS + 1))
 
     def finished() -> bool:
@@ -76,7 +84,7 @@ def test_killed_again_and_again(
         assert not any(left.values()), left
         return True
 
-    eventually(finished, within=120, every=0.5)
+    eventually(finished, within=300, every=0.5)
     jobs = given.all_jobs()
     assert len(jobs) == sum(accepted.values()) >= 400
     assert {outcome(body) for body in jobs} <= {"succeeded", "failed", "canceled"}
@@ -89,68 +97,76 @@ def test_killed_again_and_again(
             assert how == ("failed" if "-bad-" in name else "succeeded"), name
     for queue, count in accepted.items():
         assert settled(given.full(queue))["jobs"]["total"] == count
-    assert given.status("actions")["jobs"]["failed"] == 20
+    assert given.status("actions")["jobs"]["failed"] == 2 * (KILLS + 1)
     record = recorder.record()
-    assert peaks(record, given.full("actions"))[0] == 6
+    assert peaks(record, given.full("actions"))[0] == 8
     assert peaks(record, given.full("runs"))[1] == 2
-    assert peaks(record, given.full("both"))[1] == 5
+    assert peaks(record, given.full("both"))[1] == 10
     used = {body["metadata"]["annotations"][TERM] for body in jobs if outcome(body) != "canceled"}
-    assert len(used) >= 5, "too few of the leaders admitted anything for this to be a test"
+    assert {str(term) for term in terms[::2]} <= used
     standby.kill()
+
+
+def has_admitted(given: User, term: int) -> bool:
+    """Whether the leader of that term has let a Job through."""
+    return any(body["metadata"]["annotations"].get(TERM) == str(term) for body in given.all_jobs())
 
 
 def leading(rivals: list[OperatorProcess]) -> list[OperatorProcess]:
     """Wait until one of them leads, and return it first."""
-    eventually(lambda: any(rival.leads for rival in rivals), within=60)
+    eventually(lambda: any(rival.leads for rival in rivals))
     return sorted(rivals, key=lambda rival: not rival.leads)
 
 
 def test_a_frozen_leader_wakes_up_deposed(
-    given: User, site: Site, replicas: Replicas, settled: Settled
+    given: User, site: Site, replicas: Replicas, settled: Settled, tmp_path: Path
 ) -> None:
     if site.cluster.audit_log is None:
         pytest.skip("needs the API server's audit log")
-    old = replicas("old").wait_until_leading()
-    term = site.lease()["leaseTransitions"]
-    new = replicas("new")
-    given.queue("line", actionConcurrency=4)
-    given.queue("free")
-    given.jobs(30, "line", seconds=0.3)
-    eventually(lambda: given.status("line")["jobs"]["succeeded"] >= 4)
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
+        kubeconfig = through(gate.server, site.operator_kubeconfig, tmp_path)
+        old = replicas("old", kubeconfig=kubeconfig).wait_until_leading()
+        term = site.lease()["leaseTransitions"]
+        new = replicas("new")
+        given.queue("line", actionConcurrency=4)
+        given.queue("free")
+        given.jobs(30, "line", seconds=0.3)
+        eventually(lambda: given.status("line")["jobs"]["succeeded"] >= 4)
 
-    old.signal(signal.SIGSTOP)
-    # Little may happen while it is frozen: what it is to wake up to must fit into the buffers of its connections.
-    given.change_queue("line", dispatch={"paused": True})
-    new.wait_until_leading()
-    assert site.lease()["leaseTransitions"] == term + 1
-    # The new one is held still for a moment, so that what the old one tries is not already done; and the API server,
-    # so that the old one tries before it is told that another leads.
-    new.signal(signal.SIGSTOP)
-    since = site.audit_size()
-    given.jobs(10, "free", prefix="free", seconds=0.1)
-    time.sleep(0.5)
-    with site.frozen_api_server():
-        old.signal(signal.SIGCONT)
-        time.sleep(1)
+        with old.frozen():
+            given.change_queue("line", dispatch={"paused": True})
+            # Here the Lease expires.
+            new.wait_until_leading()
+            assert site.lease()["leaseTransitions"] == term + 1
+            # The new one is held still for a moment, so that what the old one tries is not already done. And the old
+            # one is kept from reading the Lease, so that it tries before it is told that another leads.
+            new.signal(signal.SIGSTOP)
+            gate.hold("/leases")
+            since = site.audit_size()
+            given.jobs(10, "free", prefix="free", seconds=0.1)
 
-    assert old.wait_for_end() == 3
-    refused = [
-        entry
-        for entry in site.audit(since)
-        if entry["verb"] == "patch" and entry["responseStatus"]["code"] in (403, 422)
-    ]
-    new.signal(signal.SIGCONT)
-    assert refused, "the old leader tried nothing"
-    assert "is not the current term" in refused[0]["responseStatus"]["message"]
-    assert not [body for body in given.all_jobs() if body["metadata"]["name"].startswith("free")
-                and body["metadata"]["annotations"].get(TERM) == str(term)]  # fmt: skip
+        def refused() -> list[dict[str, Any]]:
+            return [
+                entry
+                for entry in site.audit(since)
+                if entry["verb"] == "patch" and entry["responseStatus"]["code"] in (403, 422)
+            ]
+
+        try:
+            tried = eventually(refused, every=0.02)
+            gate.release()
+            assert old.wait_for_end() == 3
+        finally:
+            new.signal(signal.SIGCONT)
+    assert "is not the current term" in tried[0]["responseStatus"]["message"]
     given.change_queue("line", dispatch={"paused": False})
     given.succeeded("line", 30)
     given.succeeded("free", 10)
     for queue in ("line", "free"):
         settled(given.full(queue))
-    terms = [body["metadata"]["annotations"][TERM] for body in given.all_jobs()]
-    assert set(terms) == {str(term), str(term + 1)}
+    terms = {body["metadata"]["name"]: body["metadata"]["annotations"][TERM] for body in given.all_jobs()}
+    assert set(terms.values()) == {str(term), str(term + 1)}
+    assert {terms[name] for name in terms if name.startswith("free")} == {str(term + 1)}
 
 
 def test_told_to_stop_it_hands_over_at_once(
@@ -163,11 +179,13 @@ def test_told_to_stop_it_hands_over_at_once(
     eventually(lambda: given.status("line")["jobs"]["succeeded"] >= 5)
     term = site.lease()["leaseTransitions"]
 
-    began = time.monotonic()
-    assert first.stop() == 0
-    assert time.monotonic() - began < 3
-    second.wait_until_leading(within=10)
-    assert time.monotonic() - began < 6
+    # With nobody there to take it, the Lease shows what was left of it: nothing to wait for.
+    with second.frozen():
+        assert first.stop() == 0
+        lease = site.lease()
+        assert (lease["holderIdentity"], lease["leaseDurationSeconds"]) == ("", 1)
+        assert lease["leaseTransitions"] == term
+    second.wait_until_leading()
 
     assert site.lease()["leaseTransitions"] == term + 1
     given.succeeded("line", 40)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.cluster.harness.client import JOBS, QUEUES, User, eventually
+from tests.cluster.harness.client import JOBS, PATIENCE, QUEUES, User, eventually
 from tests.cluster.harness.invariants import ADMITTED_AT, ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def apply(kubectl: Kubectl, given: User) -> Callable[..., None]:
             kubectl("apply", "--server-side", *where, "-f", str(FOLDER / name))
         queues = [f"jobqueue/{body['metadata']['name']}" for body in bodies if body["kind"] == "JobQueue"]
         if queues:
-            kubectl("wait", "--for=condition=Ready", "--timeout=30s", *queues)
+            kubectl("wait", "--for=condition=Ready", "--timeout=120s", *queues)
 
     return run
 
@@ -52,7 +52,7 @@ def named(bodies: Iterable[Json], kind: str) -> list[str]:
     return [body["metadata"]["name"] for body in bodies if body["kind"] == kind]
 
 
-def finish(given: User, *names: str, within: float = 60.0) -> None:
+def finish(given: User, *names: str, within: float = PATIENCE) -> None:
     """Wait until Jobs have succeeded."""
 
     def check() -> bool:
@@ -140,7 +140,7 @@ def test_aws_batch(apply: Callable[..., None], given: User) -> None:
     assert head(given, "high-priority")[1] == "InsufficientCapacity"
     low = named(bodies_of("aws-batch/jobs-low.yaml"), "Job")
     high = named(bodies_of("aws-batch/jobs-high.yaml"), "Job")
-    finish(given, *low, *high, within=120)
+    finish(given, *low, *high, within=300)
 
     order, where = in_order(given), places(given)
     assert [name in high for name in order] == [False] * 2 + [True] * 4 + [False] * 2

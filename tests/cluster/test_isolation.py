@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import QUEUES, RefusedError, User, eventually
+from tests.cluster.harness.client import ENDLESS, QUEUES, RefusedError, User, eventually
 from tests.cluster.harness.invariants import outcome
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def test_a_labelled_job_that_runs_unadmitted_is_suspended_again(
     given: User, site: Site, settled: Settled
 ) -> None:
     given.queue("line", actionConcurrency=1)
-    given.job("first", "line", seconds=3)
+    given.job("first", "line", seconds=ENDLESS)
     given.until_active("line", 1)
-    body = given.job_body("old", "line", seconds=0.5)
+    body = given.job_body("old", "line", seconds=ENDLESS)
 
     def runs() -> bool:
         probe = site.admin.create(f"{given.jobs_path}?dryRun=All", given.job_body("probe", "line"))
@@ -149,7 +149,7 @@ def test_a_labelled_job_that_runs_unadmitted_is_suspended_again(
         eventually(lambda: not given.pods("old"))
     eventually(lambda: not runs())
 
-    given.succeeded("line", 2)
+    given.end_all("line", 2)
     assert settled(given.full("line"))["jobs"]["total"] == 2
 
 

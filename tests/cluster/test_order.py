@@ -39,14 +39,14 @@ def let_go(given: User, queue: str, count: int) -> None:
 def test_a_queue_drains_under_its_limit(
     given: User, recorder: Recorder, settled: Callable[..., dict[str, Any]]
 ) -> None:
-    given.queue("line", actionConcurrency=3)
-
+    given.queue("line", actionConcurrency=3, dispatch=PAUSED)
     given.jobs(12, "line", seconds=0.2)
 
-    given.succeeded("line", 12)
+    let_go(given, "line", 12)
+
     status = settled(given.full("line"))
     assert status["actions"] == {"active": 0, "limit": 3}
-    assert out_of_order(recorder.record(), given.full("line")) == []
+    assert out_of_order(recorder.record(), given.full("line"), settled=0) == []
 
 
 @pytest.mark.parametrize(("mode", "key"), [("FIFO", oldest), ("LIFO", newest)])
@@ -114,7 +114,7 @@ def test_namespaces_take_turns(given: User, site: Site, recorder: Recorder) -> N
         ["mine", "theirs"] * 3 + ["mine"] * 5,
         ["theirs", "mine"] * 3 + ["mine"] * 5,
     )
-    assert out_of_order(recorder.record(), given.full("line")) == []
+    assert out_of_order(recorder.record(), given.full("line"), settled=0) == []
 
 
 def test_project_labels_take_turns_under_a_limit(given: User, recorder: Recorder) -> None:
@@ -130,8 +130,8 @@ def test_project_labels_take_turns_under_a_limit(given: User, recorder: Recorder
     assert [sorted(projects[at : at + 3]) for at in (0, 3)] == [["a", "b", "c"]] * 2
     assert [sorted(projects[at : at + 2]) for at in (6, 8)] == [["a", "c"]] * 2
     assert projects[10:] == ["a", "a"]
-    assert unfair(record, given.full("line")) == []
-    assert out_of_order(record, given.full("line")) == []
+    assert unfair(record, given.full("line"), settled=0) == []
+    assert out_of_order(record, given.full("line"), settled=0) == []
 
 
 def test_shuffle_interleaves_in_proportion(given: User, recorder: Recorder) -> None:
@@ -143,12 +143,12 @@ def test_shuffle_interleaves_in_proportion(given: User, recorder: Recorder) -> N
     let_go(given, "line", 80)
 
     order = names(decided(recorder.record(), given.full("line")))
-    # One in four: 10 of the first 40 on average. Far outside of 4..16 is no shuffle: one by one it would be 20,
-    # one project after the other 0 or 20.
-    assert 4 <= sum(name.startswith("small") for name in order[:40]) <= 16
+    # One in four: 10 of the first 40 on average. One by one it would be 20, one project after the other 0 or 20. A
+    # shuffle is outside of 2..18 three times in a million, and has less than 10 turns never.
+    assert 2 <= sum(name.startswith("small") for name in order[:40]) <= 18
     turns = sum(one[0] != two[0] for one, two in itertools.pairwise(order))
     assert turns >= 10
-    assert out_of_order(recorder.record(), given.full("line")) == []
+    assert out_of_order(recorder.record(), given.full("line"), settled=0) == []
 
 
 def test_queues_of_a_pool_go_by_priority_and_equals_in_turn(given: User, recorder: Recorder) -> None:

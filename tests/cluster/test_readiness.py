@@ -21,7 +21,7 @@ CLUSTER_ROLE = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{RELEASE}"
 
 
 def test_what_is_not_ready_is_named_and_refusals_are_told(
-    given: User, site: Site, replicas: Callable[[str], OperatorProcess]
+    given: User, site: Site, replicas: Callable[..., OperatorProcess]
 ) -> None:
     """Without the right to bind policies and to patch Jobs: not ready, and every error is counted and told."""
     role = site.admin.get(CLUSTER_ROLE)

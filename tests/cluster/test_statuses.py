@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import JOBS, POOLS, QUEUES, User, eventually
+from tests.cluster.harness.client import ENDLESS, JOBS, POOLS, QUEUES, User, eventually
 from tests.cluster.harness.invariants import QUEUE, outcome
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from tests.cluster.harness.operator import OperatorProcess
     from tests.cluster.harness.recorder import Recorder
 
-    Replicas = Callable[[str], OperatorProcess]
+    Replicas = Callable[..., OperatorProcess]
     Settled = Callable[..., dict[str, Any]]
 
+QUIET_SECONDS = 3.0
+"""What was under way when the world came to rest is done when nothing was written for so long."""
 REST_SECONDS = 6.0
 """Longer than the loop's and the Lease's periods, and than the pause between two statuses."""
 
@@ -58,12 +61,13 @@ def test_an_unchanged_world_causes_no_write(
     given.queue("drained", state="Drained")
     given.jobs(2, "busy", seconds=0.1)
     given.succeeded("busy", 2)
-    given.job("endless", "busy", seconds=600)
+    given.job("endless", "busy", seconds=ENDLESS)
     given.jobs(2, "busy", prefix="behind")
     given.jobs(3, "paused", prefix="paused")
     given.jobs(3, "stalled", prefix="stalled")
     given.job("lost", "missing")
-    given.until_active("busy", 1)
+    given.until("busy", waiting=2, active=1)
+    eventually(lambda: given.get_job("endless")["status"].get("ready") == 1)
     eventually(lambda: given.status("drained")["state"] == "Drained")
     assert eventually(lambda: given.events_on("lost", reason="QueueNotFound"))
     for queue in ("busy", "paused", "stalled", "drained"):
@@ -76,7 +80,7 @@ def test_an_unchanged_world_causes_no_write(
         nonlocal since, quiet_since
         if unleased(site.audit(since)):
             since, quiet_since = site.audit_size(), time.monotonic()
-        return time.monotonic() - quiet_since > 1.5
+        return time.monotonic() - quiet_since > QUIET_SECONDS
 
     eventually(quiet)
     before = versions(site, JOBS, QUEUES, POOLS)
@@ -84,9 +88,9 @@ def test_an_unchanged_world_causes_no_write(
 
     time.sleep(REST_SECONDS)
 
-    written = site.audit(since)
-    assert unleased(written) == []
-    assert written, "not even the Lease was renewed: the audit log is not what it is taken for"
+    # The operator has lived through the rest, and the audit log is what it is taken for.
+    eventually(lambda: len(site.audit(since)) >= 3)
+    assert unleased(site.audit(since)) == []
     assert versions(site, JOBS, QUEUES, POOLS) == before
     given.change_queue("busy", state="Terminated")
 
@@ -105,6 +109,8 @@ def test_a_restart_writes_nothing_where_all_is_as_it_should_be(
     for queue in ("line", "paused"):
         settled(given.full(queue))
     leader.stop()
+    # A line is written when the answer has been sent, so the last one may come after the operator's end.
+    time.sleep(0.5)
     mine = {
         given.full("line"),
         given.full("paused"),
@@ -128,20 +134,28 @@ def test_a_restart_writes_nothing_where_all_is_as_it_should_be(
 
 
 def test_at_most_one_status_a_second_under_load(
-    given: User, leader: OperatorProcess, recorder: Recorder, settled: Settled
+    given: User, site: Site, leader: OperatorProcess, recorder: Recorder, settled: Settled
 ) -> None:
+    if site.cluster.audit_log is None:
+        pytest.skip("needs the API server's audit log")
+    since = site.audit_size()
     given.queue("line", actionConcurrency=10)
 
     given.jobs(80, "line", seconds=0.1)
 
     given.succeeded("line", 80)
     settled(given.full("line"))
-    seen = [one for one in recorder.record() if one.kind == "JobQueue" and one.name == given.full("line")]
-    writes = [one.at for before, one in pairwise(seen) if one.body.get("status") != before.body.get("status")]
+    # When a write reached the API server. The next one is begun a second after the answer at the earliest, so however
+    # slow they are, they are never closer together than that.
+    writes = [
+        datetime.fromisoformat(entry["requestReceivedTimestamp"])
+        for entry in site.audit(since)
+        if entry["objectRef"]["resource"] == "jobqueues"
+        and entry["objectRef"].get("subresource") == "status"
+        and entry["objectRef"]["name"] == given.full("line")
+    ]
     assert len(writes) >= 4
-    # As the witness sees it: the writes are a second apart, what it hears of them may come a little late.
-    assert min(two - one for one, two in pairwise(writes)) > 0.75
-    assert len(writes) <= writes[-1] - writes[0] + 2
+    assert min((two - one).total_seconds() for one, two in pairwise(writes)) >= 0.999
     # Jobs cost one write each, besides.
     admissions = leader.metric("headgate_admitted_total", queue=given.full("line"))
     assert admissions == 80
@@ -179,10 +193,11 @@ def test_totals_survive_the_jobs_and_the_operator(
 
     # Jobs finish, and some of them are deleted, while nobody runs.
     given.change_queue("line", dispatch={"paused": False}, actionConcurrency=0)
-    given.jobs(2, "line", prefix="late", seconds=1.5)
+    given.jobs(2, "line", prefix="late", seconds=ENDLESS)
     given.until_active("line", 2)
     leader.kill()
     site.free_lease()
+    given.end("late-0000", "late-0001")
     eventually(lambda: [outcome(given.get_job(f"late-{n:04}")) for n in range(2)] == ["succeeded"] * 2)
     given.client.delete(f"{given.jobs_path}/bad-0000")
     eventually(lambda: len(given.all_jobs()) == 7)
@@ -209,7 +224,7 @@ def test_counts_are_exact(given: User, site: Site, leader: OperatorProcess, sett
     given.queue("line", actionConcurrency=5, depth=0)
     given.jobs(10, "line", prefix="good", seconds=0.1)
     given.jobs(7, "line", prefix="bad", seconds=0.1, fail=True)
-    given.jobs(2, "line", prefix="slow", seconds=60, activeDeadlineSeconds=1)
+    given.jobs(2, "line", prefix="slow", seconds=ENDLESS, activeDeadlineSeconds=1)
 
     given.succeeded("line", 10)
 
