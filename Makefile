@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 RUN := .venv/bin/python
 ARGS ?=
+# Each with a control plane of its own. More than there are processors: most of what a test does is to wait.
+WORKERS ?= 3
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 
 .PHONY: help demo test up down bench crds lint
@@ -17,7 +19,7 @@ demo: .venv/stamp ## two queues and a few hundred Jobs, live in this terminal (1
 
 test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them
 	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform >&2
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"
 	@$(RUN) -m hack.local up
