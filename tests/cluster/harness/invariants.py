@@ -130,7 +130,7 @@ class Environment:
 
     def in_force(self, when: float) -> list[Json]:
         """Return the specs that a decision of that time may have gone by."""
-        ended = [*self.begun[1:], inf]
+        ended = [*self.begun, inf][1:]
         return [spec for spec, end in zip(self.specs, ended, strict=True) if end > when - SETTLED]
 
 
