@@ -416,3 +416,35 @@ def relabelled(given: User, job: str, labels: dict[str, str]) -> bool:
     except RefusedError:
         return False
     return True
+
+
+def test_metrics_by_environment(given: User, operator: OperatorProcess) -> None:
+    given.environment("one", capacity={"cpu": "2", "memory": "1Gi"})
+    given.queue("line", computeEnvironments=given.using("one"))
+    given.jobs(2, "line", requests={"cpu": "750m", "memory": "256Mi"}, seconds=FOREVER)
+    given.until_active("line", 2)
+    given.job("waits", "line", requests={"cpu": "1", "example.com/gpu": "1"}, pod={
+        "containers": [{"name": "main", "image": "none", "resources": {
+            "limits": {"cpu": "1", "example.com/gpu": "1"}}}]})  # fmt: skip
+    head(given, "line")
+
+    def value(name: str, **labels: str) -> float | None:
+        return operator.metric(f"headgate_environment_{name}", environment=given.full("one"), **labels)
+
+    assert value("active") == 2
+    assert value("requested", resource="cpu") == 1.5
+    assert value("requested", resource="memory") == 2**29
+    assert value("requested", resource="pods") == 2
+    assert value("requested", resource="example.com/gpu") is None
+    assert value("capacity", resource="cpu") == 2
+    assert value("capacity", resource="memory") == 2**30
+    assert value("capacity", resource="pods") is None
+    waiting = operator.metric(
+        "headgate_head_waiting_seconds", queue=given.full("line"), reason="InsufficientCapacity"
+    )
+    assert waiting is not None
+    assert 0 <= waiting < 30
+
+    given.client.delete(f"{ENVIRONMENTS}/{given.full('one')}")
+    eventually(lambda: value("capacity", resource="cpu") is None)
+    assert value("active") is None

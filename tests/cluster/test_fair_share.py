@@ -180,3 +180,17 @@ def test_without_a_label_the_project_is_the_share(given: User) -> None:
     given.until_active("line", 2)
 
     eventually(lambda: active(given) == {given.namespace: 1, "blue": 1})
+
+
+def test_metrics_by_share(given: User, operator: OperatorProcess) -> None:
+    given.policy("fair")
+    given.queue("line", schedulingPolicy=given.full("fair"), actionConcurrency=2)
+    submit(given, "a", 2, cpu="3")
+    given.until_active("line", 2)
+    submit(given, "b", 1)
+    given.until_waiting("line", 1)
+
+    def usage(share: str) -> float | None:
+        return operator.metric("headgate_share_usage", queue=given.full("line"), share=share)
+
+    assert (usage("a"), usage("b"), usage("c")) == (6.0, 0.0, None)

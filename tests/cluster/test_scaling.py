@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import RefusedError, User, condition, eventually
+from tests.cluster.harness.client import ENVIRONMENTS, RefusedError, User, condition, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -367,4 +367,9 @@ def test_one_bad_target_delays_no_other(
     eventually(lambda: group.size == 1)
     group.have(1)
     scaled(given, "Running", replicas=1)
-    assert operator.metric("headgate_scaled_total", environment=given.full("cloud")) == 1
+    cloud = given.full("cloud")
+    assert operator.metric("headgate_scaled_total", environment=cloud) == 1
+    assert operator.metric("headgate_environment_replicas", environment=cloud, count="there") == 1
+
+    given.client.delete(f"{ENVIRONMENTS}/{cloud}")
+    eventually(lambda: cloud not in operator.fetch("/metrics")[1])
