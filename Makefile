@@ -14,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
 
-demo: .venv/stamp ## two queues and a few hundred Jobs, live in this terminal (1.5 minutes)
+demo: .venv/stamp ## two queues contend for one full environment, live in this terminal (1.5 minutes)
 	@$(RUN) -m hack.demo
 
 test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them

@@ -171,7 +171,7 @@ class Story:
         self._tell(
             3,
             f"{sizes.high} Jobs arrive at high-priority: first into c4-on-demand, then m4-spot",
-            "What runs goes on. Of what waits, low-priority's gets nothing until it is done.",
+            "What runs goes on. Room that gets free is theirs as long as one of them waits.",
         )
         self.world.submit_all(self._job(f"high-{n:03}", self.high) for n in range(sizes.high))
         self.world.wait(
