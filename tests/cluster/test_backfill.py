@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import User, eventually, next_second
+from tests.cluster.harness.client import ENDLESS, User, eventually, next_second
 from tests.cluster.harness.invariants import decided
 
 if TYPE_CHECKING:
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("operator", "recorder")
 
-FOREVER = 600.0
 
-
-def cores(count: str, deadline: int | None = None, *, seconds: float = FOREVER) -> dict[str, Any]:
+def cores(count: str, deadline: int | None = None, *, seconds: float = ENDLESS) -> dict[str, Any]:
     """Return the options of a Job that requests so many cores, and ends after so many seconds at the latest."""
     options: dict[str, Any] = {"requests": {"cpu": count}, "seconds": seconds}
     return options if deadline is None else {**options, "activeDeadlineSeconds": deadline}
@@ -52,7 +50,7 @@ def blocked(given: User, head_of_line: str, *, deadline: int | None = None) -> N
 
 
 def test_block_lets_nobody_pass(given: User, recorder: Recorder) -> None:
-    blocked(given, "Block", deadline=1000)
+    blocked(given, "Block", deadline=3000)
     given.job("small", "line", **cores("1", 10, seconds=0.1))
     given.queue("behind", computeEnvironments=given.using("machine"), priority="min")
     given.job("other", "behind", **cores("1", 10, seconds=0.1))
@@ -70,8 +68,8 @@ def test_block_lets_nobody_pass(given: User, recorder: Recorder) -> None:
 
 def test_backfill_lets_pass_who_is_gone_in_time(given: User, recorder: Recorder) -> None:
     """Who may still be there when the head could start has to wait, although there is room now."""
-    blocked(given, "Backfill", deadline=300)
-    given.job("too-long", "line", **cores("1", 400, seconds=0.1))
+    blocked(given, "Backfill", deadline=3000)
+    given.job("too-long", "line", **cores("1", 4000, seconds=0.1))
     next_second()
     given.job("endless", "line", **cores("1", seconds=0.1))
     next_second()
@@ -89,7 +87,7 @@ def test_backfill_lets_pass_who_is_gone_in_time(given: User, recorder: Recorder)
 def test_backfill_gives_away_what_is_left_beside_the_head(given: User, recorder: Recorder) -> None:
     given.environment("machine", capacity={"cpu": "4", "memory": "8Gi"})
     given.queue("line", computeEnvironments=given.using("machine"), headOfLine="Backfill")
-    given.job("runs", "line", **cores("2", 300))
+    given.job("runs", "line", **cores("2", 3000))
     given.until_active("line", 1)
     given.job("large", "line", **cores("3", seconds=0.1))
     head_is(given, "line", "large")
@@ -106,7 +104,7 @@ def test_backfill_gives_away_what_is_left_beside_the_head(given: User, recorder:
 
 
 def test_backfill_is_for_those_behind_in_other_queues_too(given: User, recorder: Recorder) -> None:
-    blocked(given, "Backfill", deadline=300)
+    blocked(given, "Backfill", deadline=3000)
     for queue in ("behind", "last"):
         given.queue(queue, computeEnvironments=given.using("machine"), priority="min")
     given.job("endless", "behind", **cores("1", seconds=0.1))
@@ -134,7 +132,7 @@ def test_who_is_ahead_takes_the_room_first(given: User, recorder: Recorder) -> N
 
 
 def test_the_mode_may_change_while_it_blocks(given: User) -> None:
-    blocked(given, "Block", deadline=300)
+    blocked(given, "Block", deadline=3000)
     given.job("short", "line", **cores("1", 60, seconds=0.1))
     given.until_waiting("line", 2)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from hack.demo.__main__ import play
 from hack.demo.story import SMALL, STEPS, Story, Told, overtaken
-from hack.demo.world import Work, World
+from hack.demo.world import Look, Work, World
 from rich.console import Console
 
 from tests.cluster.harness.client import (
@@ -25,16 +26,27 @@ from tests.cluster.harness.client import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from controlplane import ClusterAccess
     from tests.cluster.harness.operator import OperatorProcess
 
 
+class PatientWorld(World):
+    """A world in which things may take longer than a person who looks on would put up with."""
+
+    def wait(self, question: Callable[[Look], bool], what: str, seconds: float = 60) -> None:
+        super().wait(question, what, 10 * seconds)
+
+
 @pytest.fixture
-def story(control_plane: ClusterAccess, operator: OperatorProcess, given: User) -> Iterator[Story]:
+def story(
+    control_plane: ClusterAccess, operator: OperatorProcess, given: User, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Story]:
+    # On a slow machine it may take the operator a while to know of a Job.
+    monkeypatch.setattr("hack.demo.story.KNOWN_AFTER", timedelta(seconds=20))
     prefix = f"{given.namespace}-"
-    world = World.connect(
+    world = PatientWorld.connect(
         control_plane.server,
         control_plane.ca_file,
         control_plane.tokens["admin"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import User, eventually
+from tests.cluster.harness.client import ENDLESS, User, eventually
 from tests.cluster.harness.invariants import decided, outcome, why_failed
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     Settled = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.usefixtures("operator", "recorder")
-
-FOREVER = 600.0
 
 
 def after(*jobs: str) -> dict[str, str]:
@@ -132,8 +130,8 @@ def test_dependencies_survive_a_new_operator(given: User, site: Site, operator: 
     given.queue("line")
     given.job("known", "line", seconds=0.1)
     given.succeeded("line", 1)
-    given.job("runs", "line", seconds=FOREVER)
-    given.job("bad", "line", seconds=FOREVER)
+    given.job("runs", "line", seconds=ENDLESS)
+    given.job("bad", "line", seconds=ENDLESS)
     given.job("good", "line", annotations=after("known", "runs"), seconds=0.1)
     given.job("doomed", "line", annotations=after("bad"))
     given.until_active("line", 2)

@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.nodes import NodeShape, is_schedulable, manifest
 from tests.cluster.harness.client import (
+    ENDLESS,
     ENVIRONMENTS,
     MERGE,
     RefusedError,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("operator", "recorder")
 
 CORE = {"cpu": "1"}
-FOREVER = 600.0
 
 
 def placed(given: User, *jobs: str) -> list[str | None]:
@@ -45,6 +45,12 @@ def head(given: User, queue: str) -> dict[str, Any]:
     """Wait until a queue's status names the Job that does not fit."""
     found: dict[str, Any] = eventually(lambda: given.status(queue)["head"])
     return found
+
+
+def environment_with(given: User, name: str, active: int) -> dict[str, Any]:
+    """Return an environment's status once so many Jobs are active there: it is written apart from a queue's."""
+    status = given.environment_status(name)
+    return status if status["active"] == active else {}
 
 
 def stalls(given: User, queue: str, reason: str, *parts: str) -> None:
@@ -91,9 +97,9 @@ def test_a_job_goes_to_the_first_that_has_room(given: User, recorder: Recorder, 
     given.queue("line", computeEnvironments=given.using("first", "second", "last"))
 
     for number in range(4):
-        given.job(f"job-{number}", "line", requests=CORE, seconds=FOREVER)
+        given.job(f"job-{number}", "line", requests=CORE, seconds=ENDLESS)
         given.until_active("line", number + 1)
-    given.job("small", "line", requests={"cpu": "500m", "memory": "1Gi"}, seconds=FOREVER)
+    given.job("small", "line", requests={"cpu": "500m", "memory": "1Gi"}, seconds=ENDLESS)
     given.until_active("line", 5)
 
     jobs = ("job-0", "job-1", "job-2", "job-3", "small")
@@ -104,7 +110,7 @@ def test_a_job_goes_to_the_first_that_has_room(given: User, recorder: Recorder, 
         (given.full("second"), 2, 1),
         (given.full("last"), 3, 2),
     ]
-    second = given.environment_status("second")
+    second = eventually(lambda: environment_with(given, "second", 1))
     assert (second["state"], second["queues"], second["active"]) == ("Valid", 1, 1)
     assert second["requested"] == {"cpu": "500m", "memory": "1Gi", "pods": "1"}
     assert second["capacity"] == {"cpu": "500m", "memory": "1Gi"}
@@ -140,7 +146,7 @@ def test_a_job_brings_the_environment_along_and_runs_there(given: User, site: Si
     }
 
     with node(site, given.full("node"), shape, {"example.com/pool": pool}, taint) as name:
-        given.job("train", "line", requests=CORE, pod={**pod, "affinity": affinity}, seconds=FOREVER)
+        given.job("train", "line", requests=CORE, pod={**pod, "affinity": affinity}, seconds=ENDLESS)
         pods = eventually(lambda: given.pods("train"))
         eventually(lambda: given.pods("train")[0]["spec"].get("nodeName") == name)
 
@@ -188,7 +194,7 @@ def test_what_could_never_fit_says_so(given: User) -> None:
     given.client.delete(f"{given.jobs_path}/wide")
     given.job("tall", "line", requests={"cpu": "1500m"}, seconds=0.1)
     eventually(lambda: given.status("line").get("head", {}).get("name") == "tall")
-    assert "a Pod asks for 1500m cpu" in given.status("line")["head"]["message"]
+    eventually(lambda: "a Pod asks for 1500m cpu" in given.status("line")["head"]["message"])
 
     given.change_environment("small", instanceShape={"cpu": "2", "memory": "4Gi"})
     given.succeeded("line", 1)
@@ -228,20 +234,20 @@ def test_capacity_is_used_up_and_never_exceeded(given: User, recorder: Recorder,
         for seen in recorder.record()
         if seen.kind == "ComputeEnvironment" and seen.name == given.full("shared") and "status" in seen.body
     )
-    assert peak <= 4
-    assert given.environment_status("shared")["requested"] == {}
+    assert 0 < peak <= 4
+    eventually(lambda: given.environment_status("shared")["requested"] == {})
 
 
 def test_usage_equals_a_recount(given: User, settled: Settled) -> None:
     given.environment("odd", capacity={"cpu": "10", "example.com/gpu": "4", "memory": "10G"})
     given.queue("line", computeEnvironments=given.using("odd"))
     overall = {"resources": {"requests": {"cpu": "1100m"}}}
-    given.job("gpu", "line", requests={"cpu": "0.1", "memory": "1e3"}, seconds=FOREVER, pod={
+    given.job("gpu", "line", requests={"cpu": "0.1", "memory": "1e3"}, seconds=ENDLESS, pod={
         "containers": [{"name": "main", "image": "none", "resources": {
             "limits": {"example.com/gpu": "2", "memory": "129M"}}}]})  # fmt: skip
-    given.job("pod", "line", requests={"cpu": "250m"}, pod=overall, seconds=FOREVER)
+    given.job("pod", "line", requests={"cpu": "250m"}, pod=overall, seconds=ENDLESS)
     given.job("wide", "line", requests={"cpu": "333m", "memory": "1Mi"}, parallelism=3, completions=5,
-              seconds=FOREVER)  # fmt: skip
+              seconds=ENDLESS)  # fmt: skip
 
     given.until_active("line", 3)
     settled(given.full("line"))
@@ -258,17 +264,17 @@ def test_a_disabled_environment_keeps_what_runs_and_takes_no_more(given: User) -
     given.environment("one", capacity={"cpu": "8"})
     given.environment("two", capacity={"cpu": "8"})
     given.queue("line", computeEnvironments=given.using("one", "two"))
-    given.job("before", "line", requests=CORE, seconds=FOREVER)
+    given.job("before", "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 1)
 
     given.change_environment("one", state="Disabled")
     assert eventually(lambda: given.events_on(given.full("one"), reason="Disabled"))
-    given.job("after", "line", requests=CORE, seconds=FOREVER)
+    given.job("after", "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 2)
 
     eventually(lambda: placed(given, "before", "after") == ["one", "two"])
     assert not given.get_job("before")["spec"]["suspend"]
-    status = given.environment_status("one")
+    status = eventually(lambda: environment_with(given, "one", 1))
     assert (status["state"], status["active"], condition(status, "Ready")["reason"]) == (
         "Valid",
         1,
@@ -277,12 +283,12 @@ def test_a_disabled_environment_keeps_what_runs_and_takes_no_more(given: User) -
 
     given.change_environment("two", state="Disabled")
     stalls(given, "line", "NoEnabledEnvironment", given.full("one"), given.full("two"), "Enabled")
-    given.job("later", "line", requests=CORE, seconds=FOREVER)
+    given.job("later", "line", requests=CORE, seconds=ENDLESS)
     given.until_waiting("line", 1)
     given.change_environment("one", state="Enabled")
     heals(given, "line")
     eventually(lambda: placed(given, "later") == ["one"])
-    assert given.events_on(given.full("one"), reason="Enabled")
+    assert eventually(lambda: given.events_on(given.full("one"), reason="Enabled"))
 
 
 def test_a_queue_stalls_until_its_environment_is_there_and_right(given: User) -> None:
@@ -301,7 +307,7 @@ def test_a_queue_stalls_until_its_environment_is_there_and_right(given: User) ->
     given.environment("late", capacity={"cpu": "1"})
     heals(given, "line")
     given.succeeded("line", 1)
-    assert given.events_on(given.full("line"), reason="Healed")
+    assert eventually(lambda: given.events_on(given.full("line"), reason="Healed"))
 
 
 def test_an_environment_whose_cluster_leaves_its_pool_is_invalid(given: User) -> None:
@@ -353,7 +359,7 @@ def test_it_all_survives_a_new_operator(
     given.environment("one", capacity={"cpu": "2"})
     given.environment("two", capacity={"cpu": "1"})
     given.queue("line", computeEnvironments=given.using("one", "two"))
-    given.jobs(4, "line", requests=CORE, seconds=FOREVER)
+    given.jobs(4, "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 3)
     settled(given.full("line"))
     found = head(given, "line")
@@ -365,7 +371,7 @@ def test_it_all_survives_a_new_operator(
     operator.kill()
     site.free_lease()
     operator.start().wait_until_leading()
-    given.job("last", "line", requests=CORE, seconds=FOREVER)
+    given.job("last", "line", requests=CORE, seconds=ENDLESS)
     given.until_waiting("line", 2)
 
     settled(given.full("line"))
@@ -392,9 +398,9 @@ def test_a_job_that_ran_unadmitted_gets_its_environment_later(given: User, site:
     """Its template may change again only when the Job controller has seen to the suspension."""
     given.environment("one", capacity={"cpu": "1"}, nodeSelector={"kubernetes.io/os": "linux"})
     given.queue("line", computeEnvironments=given.using("one"))
-    given.job("first", "line", requests=CORE, seconds=FOREVER)
+    given.job("first", "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 1)
-    given.job("stray", None, requests=CORE, seconds=FOREVER)
+    given.job("stray", None, requests=CORE, seconds=ENDLESS)
     eventually(lambda: given.get_job("stray").get("status", {}).get("active"))
 
     with site.without_policies("job-submit", "job-queue"):
@@ -421,7 +427,7 @@ def relabelled(given: User, job: str, labels: dict[str, str]) -> bool:
 def test_metrics_by_environment(given: User, operator: OperatorProcess) -> None:
     given.environment("one", capacity={"cpu": "2", "memory": "1Gi"})
     given.queue("line", computeEnvironments=given.using("one"))
-    given.jobs(2, "line", requests={"cpu": "750m", "memory": "256Mi"}, seconds=FOREVER)
+    given.jobs(2, "line", requests={"cpu": "750m", "memory": "256Mi"}, seconds=ENDLESS)
     given.until_active("line", 2)
     given.job("waits", "line", requests={"cpu": "1", "example.com/gpu": "1"}, pod={
         "containers": [{"name": "main", "image": "none", "resources": {
@@ -443,7 +449,7 @@ def test_metrics_by_environment(given: User, operator: OperatorProcess) -> None:
         "headgate_head_waiting_seconds", queue=given.full("line"), reason="InsufficientCapacity"
     )
     assert waiting is not None
-    assert 0 <= waiting < 30
+    assert 0 <= waiting < 600
 
     given.client.delete(f"{ENVIRONMENTS}/{given.full('one')}")
     eventually(lambda: value("capacity", resource="cpu") is None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.harness.client import User, eventually
-from tests.cluster.harness.cluster import RELEASE
+from tests.cluster.harness.cluster import OPERATOR_USER, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ def test_what_is_not_ready_is_named_and_refusals_are_told(
     assert len(lesser) < len(role["rules"])
     site.admin.patch(CLUSTER_ROLE, {"rules": lesser})
     try:
+        eventually(lambda: not site.may(OPERATOR_USER, verb="patch", group="batch", resource="jobs"))
         poor = replicas("poor")
 
         def named() -> bool:

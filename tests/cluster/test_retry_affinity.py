@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.harness.client import User, eventually
+from tests.cluster.harness.client import ENDLESS, User, eventually
 from tests.cluster.harness.invariants import ENVIRONMENT, outcome
 
 pytestmark = pytest.mark.usefixtures("operator", "recorder")
@@ -28,7 +28,7 @@ def failed_in_second(given: User) -> User:
     for name in ("first", "second"):
         given.environment(name, capacity={"cpu": "1"})
     given.queue("line", computeEnvironments=given.using("first", "second"))
-    given.job("blocker", "line", requests=CORE, seconds=600)
+    given.job("blocker", "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 1)
     given.job("try", "line", requests=CORE, fail=True, seconds=0.1)
     assert ran_in(given, "try") == "second"
@@ -50,7 +50,8 @@ def test_a_retry_goes_where_it_is_warm(failed_in_second: User) -> None:
 
 def test_a_retry_goes_somewhere_else(failed_in_second: User) -> None:
     given = failed_in_second
-    given.change_queue("line", retryAffinity="PreferDifferent")
+    generation = given.change_queue("line", retryAffinity="PreferDifferent")["metadata"]["generation"]
+    eventually(lambda: given.status("line")["observedGeneration"] == generation)
 
     retry(given, "again", of="try")
     given.succeeded("line", 1)
@@ -63,7 +64,9 @@ def test_a_retry_goes_somewhere_else(failed_in_second: User) -> None:
 def test_it_is_a_preference(failed_in_second: User) -> None:
     """Where there is no room, or nobody knows of a predecessor, it goes as any other."""
     given = failed_in_second
-    given.job("blocker-2", "line", requests=CORE, annotations={"headgate.dev/retry-of": "try"}, seconds=600)
+    given.job(
+        "blocker-2", "line", requests=CORE, annotations={"headgate.dev/retry-of": "try"}, seconds=ENDLESS
+    )
     given.until_active("line", 1)
 
     retry(given, "again", of="try")

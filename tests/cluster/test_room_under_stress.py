@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import ENVIRONMENTS, POLICIES, QUEUES, User, eventually
+from tests.cluster.harness.client import ENDLESS, ENVIRONMENTS, POLICIES, QUEUES, User, eventually
 from tests.cluster.harness.invariants import outcome, peaks
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     Settled = Callable[..., dict[str, Any]]
 
 CORE = {"cpu": "1"}
-FOREVER = 600.0
 SHARE = "headgate.dev/share"
 KINDS = ("jobs", "jobqueues", "computeenvironments", "schedulingpolicies", "deployments")
+QUIET_SECONDS = 3.0
+"""What was under way when the world came to rest is done when nothing was written for so long."""
 REST_SECONDS = 6.0
 """Longer than the loop's period, and than the pauses between two reads of a scale and between two statuses."""
 KILLS = 6
@@ -64,10 +65,10 @@ def furnish(given: User, settled: Settled) -> None:
     given.queue("blocked", computeEnvironments=given.using("full"), headOfLine="Backfill")
     given.queue("scaled", computeEnvironments=given.using("cloud"), schedulingPolicy=given.full("fair"))
     given.queue("lost", computeEnvironments=given.using("nowhere"))
-    given.jobs(4, "blocked", prefix="blocked", requests=CORE, seconds=FOREVER)
+    given.jobs(4, "blocked", prefix="blocked", requests=CORE, seconds=ENDLESS)
     for share in "ab":
         given.jobs(
-            2, "scaled", prefix=f"scaled-{share}", requests=CORE, labels={SHARE: share}, seconds=FOREVER
+            2, "scaled", prefix=f"scaled-{share}", requests=CORE, labels={SHARE: share}, seconds=ENDLESS
         )
     given.job("used", "scaled", requests={"memory": "1Gi"}, labels={SHARE: "b"}, seconds=0.1)
     given.until_active("blocked", 2)
@@ -77,6 +78,8 @@ def furnish(given: User, settled: Settled) -> None:
         settled(given.full(queue))
     eventually(lambda: given.environment_status("cloud")["scaling"]["state"] == "Running")
     eventually(lambda: given.events_on(given.full("broken"), reason="ScaleTargetNotFound"))
+    # The Job controller writes too, until the last Pod is there.
+    eventually(lambda: sum(body["status"].get("ready", 0) for body in given.all_jobs()) == 6)
 
 
 def versions(given: User) -> dict[str, str]:
@@ -96,7 +99,7 @@ def until_quiet(site: Site, given: User) -> None:
         nonlocal since, quiet_since
         if written(site, given, since):
             since, quiet_since = site.audit_size(), time.monotonic()
-        return time.monotonic() - quiet_since > 1.5
+        return time.monotonic() - quiet_since > QUIET_SECONDS
 
     eventually(quiet)
 
@@ -147,7 +150,7 @@ def test_killed_again_and_again(
     count = 0
     for part in range(2):
         for queue in queues:
-            for cpu, deadline in (("500m", 30), ("2", 60), ("3", None)):
+            for cpu, deadline in (("500m", 300), ("2", 600), ("3", None)):
                 options = {} if deadline is None else {"activeDeadlineSeconds": deadline}
                 share = {SHARE: rng.choice("ab")} if queue == "shares" else {}
                 prefix = f"{queue}-{part}-{cpu}".lower()
@@ -169,7 +172,7 @@ def test_killed_again_and_again(
         assert not any(left.values()), left
         return True
 
-    eventually(finished, within=120, every=0.5)
+    eventually(finished, within=300, every=0.5)
     for queue in queues:
         settled(given.full(queue))
     assert [outcome(body) for body in given.all_jobs()] == ["succeeded"] * count

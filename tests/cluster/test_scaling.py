@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import ENVIRONMENTS, RefusedError, User, condition, eventually
+from tests.cluster.harness.client import ENDLESS, ENVIRONMENTS, RefusedError, User, condition, eventually
+from tests.cluster.harness.cluster import OPERATOR_USER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.usefixtures("operator", "recorder")
 
 Json = dict[str, Any]
 CORE = {"cpu": "1"}
-FOREVER = 600.0
 GROUP = "scaling.example.com"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -134,13 +134,16 @@ def test_a_group_grows_and_shrinks(given: User, groups: str) -> None:
     assert given.environment_status("cloud")["capacity"] == {"cpu": "0", "memory": "0"}
 
     # Five cores are three instances; nothing runs before they are there.
-    given.jobs(5, "line", requests=CORE, seconds=FOREVER)
+    given.change_queue("line", dispatch={"paused": True})
+    given.jobs(5, "line", requests=CORE, seconds=ENDLESS)
+    given.until_waiting("line", 5)
+    given.change_queue("line", dispatch={"paused": False})
     eventually(lambda: group.size == 3)
     scaled(given, "Pending", replicas=3, readyReplicas=0, wanted=3)
-    event = eventually(lambda: given.events_on(given.full("cloud"), reason="Scaled"))[0]
+    (event,) = eventually(lambda: given.events_on(given.full("cloud"), reason="Scaled"))
     assert event["note"].startswith(f'NodeGroup "{group.name}" from 0 to 3: '), event["note"]
+    eventually(lambda: given.status("line")["head"]["reason"] == "InsufficientCapacity")
     assert given.status("line")["jobs"]["active"] == 0
-    assert given.status("line")["head"]["reason"] == "InsufficientCapacity"
 
     group.have(1)
     given.until_active("line", 2)
@@ -150,7 +153,7 @@ def test_a_group_grows_and_shrinks(given: User, groups: str) -> None:
     assert status["capacity"] == {"cpu": "6", "memory": "24Gi"}
 
     # Never above max, whatever waits; never below what runs, whatever time has passed.
-    given.jobs(8, "line", prefix="more", requests=CORE, seconds=FOREVER)
+    given.jobs(8, "line", prefix="more", requests=CORE, seconds=ENDLESS)
     eventually(lambda: group.size == 4)
     group.have(4)
     given.until_active("line", 8)
@@ -177,7 +180,7 @@ def test_a_deployment_grows(given: User) -> None:
     given.queue("line", computeEnvironments=given.using("cloud"))
 
     scaled(given, "Running", replicas=1, readyReplicas=1, wanted=1)
-    given.jobs(4, "line", requests=CORE, seconds=FOREVER)
+    given.jobs(4, "line", requests=CORE, seconds=ENDLESS)
 
     given.until_active("line", 4)
     scaled(given, "Running", replicas=2, readyReplicas=2)
@@ -189,7 +192,7 @@ def test_it_never_shrinks_below_what_runs(given: User, groups: str) -> None:
     group = Group(given, groups, size=3)
     given.environment("cloud", instanceShape={"cpu": "2"}, scaling=scaling(group.ref, idleTimeoutSeconds=1))
     given.queue("line", computeEnvironments=given.using("cloud"))
-    given.jobs(3, "line", requests=CORE, seconds=FOREVER)
+    given.jobs(3, "line", requests=CORE, seconds=ENDLESS)
     given.until_active("line", 3)
     scaled(given, "Running", replicas=3)
 
@@ -249,7 +252,7 @@ def test_a_missing_target_says_so_and_heals(given: User, groups: str) -> None:
     group.have(1)
     given.succeeded("line", 1)
     scaled(given, "Running", replicas=1)
-    assert given.events_on(given.full("cloud"), reason="Healed")
+    assert eventually(lambda: given.events_on(given.full("cloud"), reason="Healed"))
 
     # What was last known holds while it cannot be read.
     group.delete()
@@ -344,13 +347,15 @@ def test_a_target_that_may_not_be_scaled_says_who_may_do_what(given: User, site:
     reading = {"apiGroups": ["*"], "resources": ["*/scale"], "verbs": ["get"]}
     group = Group(given, groups)
     site.admin.patch(f"{roles}/headgate", {"rules": [*rules, reading]})
+    scale = {"group": GROUP, "resource": "nodegroups", "subresource": "scale", "verb": "patch"}
     try:
+        eventually(lambda: not site.may(OPERATOR_USER, **scale))
         given.environment("cloud", instanceShape={"cpu": "2"}, scaling=scaling(group.ref, min=1))
         stalls(given, "ScaleTargetUnreadable", "the operator may not patch the scale of", "grant")
         assert scaled(given, "Unknown", replicas=0, wanted=1)["state"] == "Valid"
     finally:
         site.admin.patch(f"{roles}/headgate", {"rules": role["rules"]})
-    eventually(lambda: group.size == 1, within=60)
+    eventually(lambda: group.size == 1)
     group.have(1)
     scaled(given, "Running", replicas=1)
 
@@ -368,7 +373,7 @@ def test_one_bad_target_delays_no_other(
     group.have(1)
     scaled(given, "Running", replicas=1)
     cloud = given.full("cloud")
-    assert operator.metric("headgate_scaled_total", environment=cloud) == 1
+    eventually(lambda: operator.metric("headgate_scaled_total", environment=cloud) == 1)
     assert operator.metric("headgate_environment_replicas", environment=cloud, count="there") == 1
 
     given.client.delete(f"{ENVIRONMENTS}/{cloud}")

@@ -272,8 +272,19 @@ class User:
         eventually(check, within=within)
 
     def until_waiting(self, queue: str, count: int) -> None:
-        """Wait until the operator knows of so many waiting Jobs."""
+        """Wait until the operator knows of so many waiting Jobs, and the Job controller of all of them.
+
+        It writes to each once, and an admission that this comes in between of has to be decided again, behind others.
+        """
         self.until(queue, waiting=count)
+        path = f"{JOBS}?labelSelector=headgate.dev/queue%3D{self.full(queue)}"
+
+        def noticed() -> bool:
+            waiting = [body for body in self.client.items(path) if body["spec"].get("suspend")]
+            assert all(body["status"].get("conditions") for body in waiting), "the Job controller is behind"
+            return True
+
+        eventually(noticed)
 
     def until_active(self, queue: str, count: int) -> None:
         """Wait until so many Jobs are active, says the queue's status: ask it of endless Jobs only."""
@@ -295,14 +306,18 @@ class User:
         for job in jobs:
             eventually(partial(ended, job))
 
-    def end_all(self, queue: str, succeeded: int) -> None:
-        """Let whatever endless Job of this namespace runs succeed, until so many Jobs of the queue have."""
+    def end_running(self) -> None:
+        """Let whatever endless Job of this namespace runs now succeed."""
         running = f"/api/v1/namespaces/{self.namespace}/pods?fieldSelector=status.phase%3DRunning"
+        for pod in self.client.items(running):
+            if pod["metadata"].get("annotations", {}).get(DURATION) == f"{ENDLESS}s":
+                self._end(pod)
+
+    def end_all(self, queue: str, succeeded: int) -> None:
+        """Let endless Jobs of this namespace succeed as they come to run, until so many Jobs of the queue have."""
 
         def check() -> bool:
-            for pod in self.client.items(running):
-                if pod["metadata"]["annotations"][DURATION] == f"{ENDLESS}s":
-                    self._end(pod)
+            self.end_running()
             jobs = self.status(queue)["jobs"]
             assert jobs["succeeded"] == succeeded, jobs
             return True

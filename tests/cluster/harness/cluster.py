@@ -159,13 +159,14 @@ class Site:
         }
         self.admin.create(f"/apis/{RBAC}/v1/namespaces/{name}/rolebindings", binding)
         for user in users:
-            eventually(partial(self._may_edit, user, name), every=0.02)
+            job = {"namespace": name, "verb": "create", "group": "batch", "resource": "jobs"}
+            eventually(partial(self.may, user, **job), every=0.02)
         # Pods are refused until it is there, and the Job controller is slow to try again.
         eventually(partial(self.admin.get, f"/api/v1/namespaces/{name}/serviceaccounts/default"), every=0.02)
         return name
 
-    def _may_edit(self, user: str, namespace: str) -> bool:
-        what = {"namespace": namespace, "verb": "create", "group": "batch", "resource": "jobs"}
+    def may(self, user: str, **what: str) -> bool:
+        """Whether the API server would let a user do something now: it goes by a new role a moment later."""
         review = {"spec": {"user": user, "resourceAttributes": what}}
         answer = self.admin.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
         return bool(answer["status"]["allowed"])

@@ -5,6 +5,7 @@ It shares no code with Headgate. What the operator says about itself is no evide
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -92,7 +93,8 @@ class Recorder:
         self._stop.set()
         with self._lock:
             for answer in self._open.values():
-                answer.shutdown()
+                with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended by itself
+                    answer.shutdown()
         for thread in self._threads:
             thread.join(timeout=10)
 
