@@ -66,6 +66,8 @@ class Queue:
         self.pool_clusters: Mapping[str, Cluster] | None = None
         """The clusters of its pool, None while the pool does not exist."""
         self.last_admitted_at: str | None = None
+        self.last_live = 0.0
+        """When it last had a live Job, if it has none now, in seconds since the epoch."""
 
         self.in_flight: dict[str, Job] = {}
         """Jobs whose admission is decided and not answered yet, by UID."""
@@ -304,6 +306,7 @@ class Queue:
         self._refresh(job.run_key)
         self.depth.leave(job)
         self.overdue.pop(job.uid, None)
+        self.last_live = self._moment.now
         del self.jobs[job.uid]
         self._settle_shares()
 

@@ -111,8 +111,10 @@ def wanted(environment: Environment, queues: list[Queue], demand: Demand, now: f
     most = max(scaling.max, least)
     if any(queue.live for queue in queues) or any(room.active for room in environment.rooms.values()):
         environment.idle_since = None
-    elif environment.idle_since is None:
-        environment.idle_since = now
+    else:
+        # Jobs may have come and gone since this was last asked.
+        idle_since = now if environment.idle_since is None else environment.idle_since
+        environment.idle_since = max(idle_since, *(queue.last_live for queue in queues), 0.0)
     waits = idle_timeout(environment, queues)
     if environment.idle_since is not None and waits is not None and now >= environment.idle_since + waits:
         return Wanted(least, f"no queue that uses it has had a live Job for {waits} s")
