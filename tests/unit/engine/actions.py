@@ -13,11 +13,15 @@ from headgate.engine.job import RESULTS, JobState
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tests.unit.engine.server import Kind
     from tests.unit.engine.simulation import Simulation
 
     from headgate.engine.job import Job
 
 T = TypeVar("T")
+
+KINDS: tuple[Kind, ...] = ("pool", "environment", "policy", "queue", "job")
+"""In the order in which an operator has them told when it starts."""
 
 QUEUES = {"a": "p", "b": "p", "c": "p", "d": "q"}
 """Names of queues, and the pool that each is in whenever it exists."""
@@ -412,12 +416,10 @@ def relist(sim: Simulation, which: int, how: int) -> None:
 def calm(sim: Simulation, which: int, how: int) -> None:
     """A good moment: all is told, decided, landed and answered."""
     for _ in range(3):
-        sim.deliver("pool", 10_000)
-        sim.deliver("environment", 10_000)
-        sim.deliver("policy", 10_000)
-        sim.deliver("queue", 10_000)
-        sim.deliver("job", 10_000)
-        sim.decide(100)
+        for kind in KINDS:
+            sim.deliver(kind, 10_000)
+        if not sim.decide(100) and not sim.calls:
+            return
         for _ in range(len(sim.calls)):
             sim.land(0)
             sim.answer(0)

@@ -90,6 +90,8 @@ class Server:
         self.entries: dict[tuple[str, str], Entry] = {}
         """By UID of the Job and name of the queue it came into."""
         self.moved: set[str] = set()
+        self.relabeled: set[str] = set()
+        """Queues of which an active Job was given to another share: who starts anew cannot tell whose its past is."""
         self.ending: dict[str, Outcome] = {}
         """What becomes of each Job that is being cancelled, when the Job controller gets to it."""
         self.finish_version: dict[str, int] = {}
@@ -230,6 +232,8 @@ class Server:
         if job.queue != before.queue:
             self._enters(job)
             self.moved.add(uid)
+        if before.state is JobState.ACTIVE and (job.share, job.project) != (before.share, before.project):
+            self.relabeled.add(job.queue)
         if uid in self.tenancies:
             known, now = self.tenancies[uid], dict(job.request.total)
             less = {name: min(amount, now.get(name, 0)) for name, amount in known.taken.items()}

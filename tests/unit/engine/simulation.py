@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tests.builders import copy_of, stamp
 from tests.unit.engine.server import Server
-from tests.unit.engine.slow import SlowModel, share_of
+from tests.unit.engine.slow import SlowModel
+from tests.unit.engine.slow_reach import share_of
 
 from headgate.api.names import (
     REASON_CANCELED,
@@ -111,7 +112,7 @@ class Simulation:
         self.engine = Engine()
         past = self.past
         self.model = SlowModel(self.engine, lambda: self.server.now)
-        self.model.remember(past, self.server.queues.values())
+        self.model.remember(past, self.server.queues.values(), self.server.relabeled)
         for name, pool in self.server.pools.items():
             self.engine.pool_changed(pool)
             self.model.tell_pool(name, pool)
@@ -202,7 +203,7 @@ class Simulation:
             return
         assert self.model is not None
         scales = {scale.environment: scale for scale in self.engine.scales(self.server.now)}
-        self.model.check_scales({name: scale.replicas for name, scale in scales.items()})
+        self.model.machines_wanted.check({name: scale.replicas for name, scale in scales.items()})
         for name, scale in scales.items():
             if not lose:
                 self.server.scales[name] = ScaleReading(scale.replicas, self.server.scales[name].ready)

@@ -8,14 +8,13 @@ it admits only those who may and stops only when nobody must.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.unit.engine.slow_room import contradicts
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from tests.unit.engine.slow import SlowModel
     from tests.unit.engine.slow_room import Place, Room
 
@@ -87,7 +86,7 @@ class Choice:
         options = []
         names = [queue.name for queue in self.model.queues.values() if queue.spec.pool == pool]
         for name in names:
-            if any(self.surely_ahead(other, name) and self.must_go(other) for other in names):
+            if any(self.comes_first(other, name) and self.must_go(other) for other in names):
                 continue
             options += self._options(name)
         return options
@@ -118,11 +117,19 @@ class Choice:
 
     # ---- the order of queues
 
-    def surely_ahead(self, name: str, other: str) -> bool:
+    def comes_first(self, name: str, other: str) -> bool:
+        """Whether it surely is the turn of one queue before that of another."""
         if name == other or not self.heads(name) or not self.heads(other):
             return False
         (priority, turn), (others_priority, others_turn) = self.model.turn(name), self.model.turn(other)
-        return priority < others_priority or (priority == others_priority and turn.last < others_turn.first)
+        return (priority, turn.service) < (others_priority, others_turn.service)
+
+    def claims_first(self, name: str, other: str) -> bool:
+        """Whether the head of one queue surely claims room before what another one lets through."""
+        if name == other or not self.heads(name) or not self.heads(other):
+            return False
+        (priority, turn), (others_priority, others_turn) = self.model.turn(name), self.model.turn(other)
+        return (priority, turn.claim.most) < (others_priority, others_turn.claim.least)
 
     # ---- one queue
 
@@ -188,9 +195,9 @@ class Choice:
             if other == job.queue or queue.spec.pool != pool or not self.heads(other):
                 continue
             lets = [self._lets(one, job, room, sure=sure) for one in self.heads(other)]
-            if sure and not self.surely_ahead(job.queue, other) and not all(lets):
+            if sure and not self.claims_first(job.queue, other) and not all(lets):
                 return False
-            if not sure and self.surely_ahead(other, job.queue) and not any(lets):
+            if not sure and self.claims_first(other, job.queue) and not any(lets):
                 return False
         return True
 
@@ -211,7 +218,9 @@ class Choice:
         if job.deadline is not None and self.now + job.deadline <= at:
             return True
         beside = dict(claim.head.request.total)
-        return room.fits(job.queue, dict(job.request.total), after=at, beside=beside)
+        # What its queue keeps for other shares, no Job of it may take from the head either.
+        kept = self.kept(job.queue) if job.queue == claim.head.queue else Fraction(0)
+        return room.fits(job.queue, dict(job.request.total), kept, after=at, beside=beside)
 
     def _claim(self, uid: str) -> Claim:
         head = self.model.jobs[uid]

@@ -47,7 +47,7 @@ class Room:
         return sum(
             tenant.demand.get(resource, 0)
             for tenant in self.tenants
-            if queue in (None, tenant.queue) and tenant.ends > after
+            if queue in (None, tenant.queue) and (tenant.ends > after or tenant.ends == inf)
         )
 
     def fits(

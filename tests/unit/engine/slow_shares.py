@@ -6,13 +6,17 @@ all that was used. Where nothing of that has happened they are the same number, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from headgate.api.requests import Request
     from headgate.api.schedulingpolicy import FairShare
+    from headgate.engine.job import Job
 
 UNIT = 10**9
 ROUNDING = 1e-5
@@ -100,3 +104,59 @@ def factor_of(fair_share: FairShare, identifier: str) -> float:
 def kept(fair_share: FairShare, active: int) -> Fraction:
     """The part of a room that is kept for shares that are not active."""
     return Fraction(fair_share.compute_reservation, 100) ** active if active else Fraction(0)
+
+
+class Accounts:
+    """What the shares of all queues use."""
+
+    def __init__(self) -> None:
+        self._usage: dict[tuple[str, str], Usage] = {}
+        """By queue and share."""
+        self._half_life: dict[str, int | None] = {}
+        self._unknown: dict[str, Usage] = {}
+        """By queue: what any share may have used before this operator began."""
+
+    def count(self, queue: str, fair_share: FairShare | None, active: Iterable[Job], now: float) -> None:
+        """Let what the shares of a queue use now count from now on."""
+        half_life = fair_share.share_decay_seconds if fair_share else None
+        before = self._half_life.get(queue)
+        self._half_life[queue] = half_life
+        running: dict[str, Fraction] = defaultdict(Fraction)
+        for job in active:
+            running[job.share or job.project] += weight(job.request)
+        for share in running.keys() | {share for name, share in self._usage if name == queue}:
+            usage = self._usage.get((queue, share)) or self._unknown.get(queue, Usage(now))
+            if usage.running != running[share] or half_life != before:
+                usage = usage.moved(now, before, running[share])
+                if half_life is None or before is None:
+                    usage = usage.blurred()
+            self._usage[queue, share] = usage
+
+    def rank(self, queue: str, share: str, fair_share: FairShare, now: float) -> Bounds:
+        """What shares are compared by."""
+        usage = self._usage.get((queue, share)) or self._unknown.get(queue)
+        if usage is None:
+            return NONE
+        return usage.rank(now, fair_share.share_decay_seconds, factor_of(fair_share, share))
+
+    def blur(self, queue: str) -> None:
+        """A queue is gone, and what its shares have used may be forgotten."""
+        for (name, share), usage in self._usage.items():
+            if name == queue:
+                self._usage[name, share] = usage.blurred()
+
+    def remember(self, past: Accounts, now: float, relabeled: set[str]) -> None:
+        """An operator starts anew: it knows no more than the one before it, and perhaps less.
+
+        What is known of the past of a share may go to another one, where an active Job changed its share meanwhile.
+        """
+        self._half_life = dict(past._half_life)
+        averages = {
+            key: usage.average_at(now, past._half_life.get(key[0])).most for key, usage in past._usage.items()
+        }
+        for queue in relabeled:
+            total = sum(average for (name, _), average in averages.items() if name == queue)
+            self._unknown[queue] = Usage(now, average=Bounds(0.0, total))
+        for (queue, share), average in averages.items():
+            usage = Usage(now, average=Bounds(0.0, average))
+            self._usage[queue, share] = self._unknown.get(queue, usage)

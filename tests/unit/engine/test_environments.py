@@ -261,6 +261,23 @@ def test_a_claim_ends_when_the_head_or_its_queue_steps_back(leaves: Any) -> None
     assert "j0" in one.admits()
 
 
+@pytest.mark.parametrize("head_of_line", ["Block", "Backfill"])
+def test_who_comes_before_the_head_in_its_own_lane_is_not_kept_out_by_its_claim(head_of_line: str) -> None:
+    one = World().given(TWO[0], a_queue(environments="big", execution_mode="LIFO", head_of_line=head_of_line))
+    one.given(a_job("runs", state=JobState.ACTIVE, environment="big", cpu=2), a_job("head", cpu=3))
+    assert one.admits() == ""
+    assert one.given(a_job("new", cpu=1, created=9)).admits() == "new"
+
+
+def test_another_environment_is_another_reason() -> None:
+    one = World().given(an_environment("big", "cpu=9", shape="cpu=2"), a_queue(environments="big"))
+    assert one.given(a_job("head", cpu=3, constraints=placed(z="1"))).admits() == ""
+    assert reason(one) == "ExceedsEnvironmentMaximum"
+    one.when(an_environment("big", "cpu=9", shape="cpu=2", node_selector={"z": "2"}, generation=2))
+    assert one.later(9).admits() == ""
+    assert reason(one) == "NoMatchingEnvironment"
+
+
 def test_equal_queues_take_turns_behind_a_head_that_never_fits() -> None:
     """Passing one's own head is no right to pass others too."""
     one = World().given(an_environment("big", "cpu=6"))

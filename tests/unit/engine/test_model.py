@@ -25,7 +25,7 @@ Action: TypeAlias = "Callable[[Simulation, int, int], None]"
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 PROFILE = settings(
-    max_examples=2_000 if THOROUGH else 40,
+    max_examples=2_000 if THOROUGH else 25,
     stateful_step_count=150 if THOROUGH else 40,
     deadline=None,
     derandomize=not THOROUGH,
@@ -79,7 +79,7 @@ def test_seeded_histories(seed: int) -> None:
         play(random, actions.create_queue, OFTEN, length)
 
 
-@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 10))
+@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 20))
 def test_queues_that_contend_for_room(seed: int) -> None:
     """Histories in which little goes wrong, so that rooms fill up and heads wait."""
     random = Random(seed)

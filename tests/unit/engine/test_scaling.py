@@ -115,6 +115,15 @@ def test_it_shrinks_when_nothing_has_been_live_for_long_enough(
         assert wanted(world.later(1)) == 0
 
 
+def test_a_job_that_comes_and_goes_between_two_looks_starts_the_time_anew() -> None:
+    world = busy(idle=60).finished("j0")
+    assert wanted(world) == 3
+    assert world.later(30).given(*jobs(1, first=5)).admits() == "j5"
+    world.lands("j5").finished("j5")
+    assert wanted(world.later(59)) == 3
+    assert wanted(world.later(1)) == 0
+
+
 def test_a_time_of_its_own_counts_only_for_the_queue_that_uses_it_alone() -> None:
     world = (
         busy(queue_idle=60)

@@ -1,0 +1,198 @@
+"""Who comes first in each queue: the order of lanes, and the heads that stay where they are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
+
+from tests.unit.engine.slow_reach import Reach
+from tests.unit.engine.slow_shares import NONE, Accounts
+from tests.unit.engine.slow_told import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tests.unit.engine.slow_shares import Bounds
+
+    from headgate.api.jobqueue import JobQueue
+    from headgate.api.jobqueue_status import HeadStatus
+    from headgate.engine.engine import Engine
+    from headgate.engine.job import Job
+
+ORDER: dict[str, Callable[[Job], tuple[int, ...]]] = {
+    "FIFO": lambda job: (job.created,),
+    "LIFO": lambda job: (-job.created,),
+    "PRIORITY": lambda job: (-job.priority, job.created),
+}
+
+
+@dataclass
+class Stand:
+    """The Job that was seen stopped at the head of a queue."""
+
+    uid: str
+    lane: str
+    reason: str = ""
+    since: float = inf
+    """Infinite until the engine has shown it."""
+    sure: bool = True
+    """Whether nothing has happened since by which the queue may have turned to another lane."""
+
+
+class Heads(Reach):
+    """The Jobs at the heads of the queues."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        super().__init__(engine, clock)
+        self.stands: dict[str, Stand] = {}
+        self.passed: dict[str, set[str]] = defaultdict(set)
+        """By queue: lanes whose first Job others may have passed since the heads were last seen."""
+        self.looked_at = clock()
+        """When the heads were last seen."""
+        self.written: dict[tuple[str, str, str], set[str | None]] = defaultdict(set)
+        """Since when an earlier operator had written that a Job stood at the head: by queue, UID and reason."""
+        self.overdue: set[str] = set()
+        """Jobs that were seen at the head of a queue for longer than its time limit."""
+        self.accounts = Accounts()
+        self.lane_turn: dict[tuple[str, str], int] = {}
+
+    def in_lane(self, job: Job) -> tuple[object, ...]:
+        """The order of Jobs in one lane."""
+        return ORDER[self.queues[job.queue].spec.execution_mode](job), job.uid
+
+    def lane_first(self, name: str, lane: str, other: str) -> bool:
+        """Whether one lane of a queue surely comes before another."""
+        queue = self.queues[name]
+        turns = self.lane_turn[name, lane], self.lane_turn[name, other]
+        if queue.spec.scheduling_policy:
+            ranks = self.rank(queue, lane), self.rank(queue, other)
+            if ranks[0] == ranks[1] == NONE:
+                return turns[0] < turns[1]
+            return ranks[0].surely_before(ranks[1])
+        return queue.spec.fairness == "RoundRobin" and turns[0] < turns[1]
+
+    def rank(self, queue: JobQueue, share: str) -> Bounds:
+        """What a share has used, by its weight."""
+        fair_share = self.fair_share(queue)
+        return self.accounts.rank(queue.name, share, fair_share, self.now) if fair_share else NONE
+
+    def heads(self, name: str) -> list[Job]:
+        """The Jobs of a queue that may be the one that comes first."""
+        jobs = self.open_jobs(name)
+        lanes = {self.lane_of(job) for job in jobs}
+        first = {lane for lane in lanes if not any(self.lane_first(name, other, lane) for other in lanes)}
+        stand = self.stands.get(name)
+        if stand is not None and stand.sure and stand.lane in lanes:
+            first = {stand.lane}
+        elif stand is not None:
+            # It may have gone to another lane itself.
+            first |= ({stand.lane} & lanes) | {self.lane_of(job) for job in jobs if job.uid == stand.uid}
+        first |= self.passed[name] & lanes
+        return [
+            min((job for job in jobs if self.lane_of(job) == lane), key=self.in_lane)
+            for lane in sorted(first)
+        ]
+
+    def compare_heads(
+        self,
+        shown: dict[str, HeadStatus | None],
+        reasons: Callable[[Job], set[str]],
+        *,
+        complete: bool,
+    ) -> None:
+        """Compare the heads that the engine shows with those that may be, and the reasons with those that are.
+
+        Where several may be first, it is free to choose, and has to stay with what it chose.
+        """
+        for name, head in shown.items():
+            heads = {job.uid: job for job in self.heads(name)}
+            stand = self.stands.get(name)
+            if head is None:
+                assert not (complete and heads), (
+                    f"{name} shows no head, it should be one of {names(heads.values())}"
+                )
+                if stand is not None:
+                    stand.sure = False
+                continue
+            if head.uid not in heads:
+                assert not complete, (
+                    f"{name} shows {head.uid} as its head, not one of {names(heads.values())}"
+                )
+                continue
+            job = heads[head.uid]
+            assert (head.namespace, head.name) == (job.namespace, job.name)
+            if complete:
+                assert head.reason in reasons(job), f"{name}: {head.reason}: {head.message}"
+            since = seconds(head.since)
+            if stand is not None and stand.sure and (stand.uid, stand.reason) == (head.uid, head.reason):
+                assert since == int(stand.since), "the time at the head starts anew"
+            else:
+                known = stand is not None and (stand.uid, stand.reason, stand.since) == (
+                    head.uid,
+                    head.reason,
+                    since,
+                )
+                assert known or int(self.looked_at) <= since <= self.now or self.was_written(name, head), (
+                    f"{name}: {head.uid} cannot be at the head since {since}"
+                )
+            self.stands[name] = Stand(head.uid, self.lane_of(job), head.reason, since)
+        self.passed.clear()
+        self.looked_at = self.now
+
+    def was_written(self, name: str, head: HeadStatus) -> bool:
+        """Whether an earlier operator had written that this Job stood at the head."""
+        return head.since in self.written.get((name, head.uid, head.reason), ())
+
+    def settle(self) -> None:
+        """See whether the heads still stand, and for how long they have."""
+        super().settle()
+        for name, stand in self.stands.items():
+            stand.sure &= any(
+                job.uid == stand.uid and self.lane_of(job) == stand.lane for job in self.open_jobs(name)
+            )
+            queue = self.queues.get(name)
+            for action in queue.spec.time_limit_actions if queue else ():
+                if action.reason == stand.reason and stand.since + action.max_time_seconds <= self.now:
+                    self.overdue.add(stand.uid)
+
+    def admitted(self, job: Job, heads: list[Job], *, at_head: bool) -> None:
+        """Take note that a Job is let through; `heads` are those that may have been the first."""
+        stand = self.stands.get(job.queue)
+        if stand is not None and (at_head or stand.uid == job.uid):
+            # Also where another Job has come before it in its lane.
+            del self.stands[job.queue]
+        if at_head:
+            self.passed[job.queue].clear()
+            return
+        # Whom others pass stays at the head.
+        self.passed[job.queue] |= {self.lane_of(head) for head in heads if head is not job}
+        if len(heads) == 1 and stand is None:
+            self.stands[job.queue] = Stand(heads[0].uid, self.lane_of(heads[0]))
+
+    def begin_round(self, name: str) -> None:
+        """Another order: a new round begins, in which nobody comes first by right."""
+        for queue, lane in list(self.lane_turn):
+            if queue == name:
+                del self.lane_turn[queue, lane]
+        if name in self.stands:
+            self.stands[name].sure = False
+
+    def queue_changed(self, before: JobQueue | None, after: JobQueue) -> None:
+        super().queue_changed(before, after)
+        if before is None or _order(before) != _order(after):
+            self.begin_round(after.name)
+
+    def queue_gone(self, name: str) -> None:
+        super().queue_gone(name)
+        self.stands.pop(name, None)
+        self.accounts.blur(name)
+
+
+def _order(queue: JobQueue) -> tuple[str | None, ...]:
+    return queue.spec.execution_mode, queue.spec.fairness, queue.spec.scheduling_policy
+
+
+def names(jobs: Iterable[Job]) -> list[str]:
+    return sorted(job.uid for job in jobs)

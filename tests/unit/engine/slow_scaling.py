@@ -1,0 +1,135 @@
+"""How many machines an environment should have, slow: from all that runs there and all that waits for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.unit.engine.slow_choice import Choice
+
+from headgate.engine.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.unit.engine.slow import SlowModel
+    from tests.unit.engine.slow_room import Room
+
+    from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentSpec
+    from headgate.api.jobqueue import JobQueue
+    from headgate.engine.job import Job
+
+
+class Bracket(NamedTuple):
+    """A number that is not certain: the least and the most that it may be."""
+
+    least: int
+    most: int
+
+
+class Machines:
+    """What is wanted of each environment, and since when nobody has used it."""
+
+    def __init__(self, model: SlowModel) -> None:
+        self.model = model
+        self._idle_since: dict[str, float] = {}
+        """By environment: since when none of the queues that use it has a live Job."""
+        self._seen_idle: dict[str, float] = {}
+        """The same, as far as somebody has asked since."""
+        self._users: dict[str, frozenset[str]] = {}
+
+    def settle(self) -> None:
+        """Take note of who is idle."""
+        model = self.model
+        for name in model.environments:
+            users = model.users(name)
+            busy = any(model.live(user) for user in users)
+            if busy or self._users.get(name) != users:
+                self._idle_since.pop(name, None)
+                self._seen_idle.pop(name, None)
+            if not busy:
+                self._idle_since.setdefault(name, model.now)
+            self._users[name] = users
+
+    def check(self, scales: dict[str, int]) -> None:
+        """Check how many machines are wanted, for those environments where that is not what is asked for already."""
+        rooms = self.model.rooms()
+        for name, environment in self.model.environments.items():
+            reading = self.model.readings.get(name)
+            if environment.spec.scaling is None or reading is None:
+                assert name not in scales
+                continue
+            least, most = self._wanted(
+                environment, [room for room in rooms.values() if room.place[0] == name]
+            )
+            found = scales.get(name, reading.replicas)
+            assert least <= found <= most, f"{found} machines are wanted in {name}, not {least} to {most}"
+
+    def _wanted(self, environment: ComputeEnvironment, rooms: Iterable[Room]) -> Bracket:
+        """How many machines an environment should have, at least and at most."""
+        spec, name = environment.spec, environment.name
+        assert spec.scaling is not None
+        tenants = [tenant.demand for room in rooms for tenant in room.tenants]
+        users = [self.model.queues[user] for user in self.model.users(name)]
+        waiting = {
+            user.name: [
+                job
+                for job in self.model.live(user.name)
+                if job.state is JobState.WAITING and not self.model.is_active(job)
+            ]
+            for user in users
+        }
+        demand = [dict(job.request.total) for jobs in waiting.values() for job in jobs]
+        admitted, all_of_it = _machines(spec, tenants), _machines(spec, tenants + demand)
+        asked_for = self.model.readings[name].replicas
+        times = [spec.scaling.idle_timeout_seconds]
+        if len(users) == 1:
+            times.append(users[0].spec.idle_timeout_seconds)
+        timeout = min((time for time in times if time), default=inf)
+        idle = name in self._idle_since and not tenants
+        # Whoever asks seldom learns late that nothing is live any more.
+        over = idle and self.model.now - self._seen_idle.setdefault(name, self.model.now) >= timeout
+        perhaps_over = (
+            idle and timeout < inf and (self.model.now - self._idle_since[name] >= timeout or not users)
+        )
+        least = max(spec.scaling.min, admitted)
+        most = max(least, min(spec.scaling.max, all_of_it))
+        if not over:
+            most = max(most, min(asked_for, spec.scaling.max))
+        if not perhaps_over:
+            least = max(least, min(asked_for, spec.scaling.max))
+        if len(users) == 1 and self._all_go(users[0], waiting[users[0].name], list(rooms)):
+            least = max(least, all_of_it)
+        return Bracket(min(least, spec.scaling.max), most)
+
+    def _all_go(self, queue: JobQueue, waiting: list[Job], rooms: list[Room]) -> bool:
+        """Whether all that waits in a queue fits into its only room, scaled up, and nothing else is in the way."""
+        spec = queue.spec
+        if (
+            spec.action_concurrency
+            or spec.run_concurrency
+            or len(spec.compute_environments) > 1
+            or len(rooms) != 1
+        ):
+            return False
+        eligible = {job.uid for job in self.model.open_jobs(queue.name)}
+        room, choice = rooms[0], Choice(self.model)
+        total: dict[str, int] = defaultdict(int)
+        for demand in [dict(job.request.total) for job in waiting] + [one.demand for one in room.tenants]:
+            for resource, amount in demand.items():
+                total[resource] += amount
+        return (
+            not self.model.kept(queue)
+            and all(job.uid in eligible and choice.reach(job.uid) for job in waiting)
+            and all(total[resource] <= bound for resource, bound in room.potential.items())
+        )
+
+
+def _machines(spec: ComputeEnvironmentSpec, demands: Iterable[dict[str, int]]) -> int:
+    """How many machines hold so much together, resource by resource."""
+    total: dict[str, int] = defaultdict(int)
+    for demand in demands:
+        for resource, amount in demand.items():
+            total[resource] += amount
+    return max((-(-total[resource] // size) for resource, size in spec.shape_amounts), default=0)

@@ -1,0 +1,295 @@
+"""What the slow model has been told, and what that amounts to: Jobs, runs, queues, clusters.
+
+It is kept as it was told: every answer is a scan of all of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from headgate.engine.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.engine.slow_room import Place
+
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.api.jobqueue import JobQueue
+    from headgate.api.schedulingpolicy import SchedulingPolicy
+    from headgate.engine.engine import Engine
+    from headgate.engine.environments import ScaleReading
+    from headgate.engine.job import Job
+
+RunKey = tuple[str, str]
+"""Queue and key of the run in it."""
+
+
+class Admission(NamedTuple):
+    """An admission that was decided."""
+
+    version: int
+    cluster: str
+    environment: str | None
+
+
+class Told:
+    """All that an engine was told, and the admissions that it decided."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self.engine = engine
+        self._now = clock
+        self.jobs: dict[str, Job] = {}
+        """Every Job that was told and not told gone, finished ones too, as last told."""
+        self.queues: dict[str, JobQueue] = {}
+        self.pools: dict[str, ClusterPool] = {}
+        self.sick: set[tuple[str, str]] = set()
+        self.environments: dict[str, ComputeEnvironment] = {}
+        self.policies: dict[str, SchedulingPolicy] = {}
+        self.readings: dict[str, ScaleReading] = {}
+        """What each scale said when it was last read."""
+        self.assumed: dict[str, Admission] = {}
+        """Admissions decided and not known to have come to nothing."""
+        self.decided: dict[str, float] = {}
+        """When each admission was decided, also after the watch has shown it."""
+        self.anchors: dict[RunKey, set[str]] = defaultdict(set)
+        self.open: dict[str, int] = {}
+        """resourceVersion of the write under way, by UID."""
+        self.found_finished: set[str] = set()
+        """Jobs that had finished when they were told for the first time."""
+        self.succeeded: set[tuple[str, str]] = set()
+        """Namespace and name of every Job that was seen to succeed."""
+        self.failed: dict[tuple[str, str], set[str]] = defaultdict(set)
+        """UIDs by namespace and name of Jobs that were seen to end in another way, and may still be there."""
+        self.ran_in: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+        """Environments by namespace and name of all that were seen admitted."""
+
+    @property
+    def now(self) -> float:
+        return self._now()
+
+    def settle(self) -> None:
+        """See to what follows from a fact: here, that runs end."""
+        live = {self.key(job.uid) for job in self.live()}
+        for key in list(self.anchors):
+            if key not in live:
+                del self.anchors[key]
+
+    # ---- facts
+
+    def tell_job(self, job: Job) -> None:
+        known = self.jobs.get(job.uid)
+        if known is not None and job.resource_version <= known.resource_version:
+            return
+        was_live = known is not None and known.state is not JobState.FINISHED
+        key = self.key(job.uid) if was_live else None
+        if known is None and job.state is JobState.FINISHED:
+            self.found_finished.add(job.uid)
+        self.jobs[job.uid] = job
+        self.assumed.pop(job.uid, None)
+        self.open.pop(job.uid, None)
+        named = (job.namespace, job.name)
+        if job.state is JobState.FINISHED:
+            if job.result == "succeeded":
+                self.succeeded.add(named)
+            else:
+                self.failed[named].add(job.uid)
+        if job.admitted_at is not None:
+            self.ran_in[named].add(job.environment)
+        if key is not None and known is not None:
+            finished_admitted = job.state is JobState.FINISHED and job.admitted_at is not None
+            if finished_admitted and known.queue == job.queue:
+                self.anchors[key].add(job.uid)
+        self.settle()
+
+    def tell_gone(self, uid: str) -> None:
+        self.jobs.pop(uid, None)
+        self.found_finished.discard(uid)
+        self.assumed.pop(uid, None)
+        self.open.pop(uid, None)
+        for uids in self.failed.values():
+            uids.discard(uid)
+        for anchors in self.anchors.values():
+            anchors.discard(uid)
+        self.settle()
+
+    def tell_queue(self, queue: JobQueue) -> None:
+        known = self.queues.get(queue.name)
+        if known is not None:
+            if int(known.metadata.resource_version) > int(queue.metadata.resource_version):
+                return
+            if known.metadata.uid != queue.metadata.uid:
+                self.tell_queue_gone(queue.name)
+                known = None
+        self.queues[queue.name] = queue
+        self.queue_changed(known, queue)
+        self.settle()
+
+    def queue_changed(self, before: JobQueue | None, after: JobQueue) -> None:
+        """See to what follows from another spec, where memory is concerned."""
+
+    def tell_queue_gone(self, name: str) -> None:
+        self.queues.pop(name, None)
+        self.queue_gone(name)
+        self.settle()
+
+    def queue_gone(self, name: str) -> None:
+        """See to what follows from the end of a queue, where memory is concerned."""
+
+    def tell_environment(self, name: str, environment: ComputeEnvironment | None) -> None:
+        if environment is None:
+            self.environments.pop(name, None)
+            self.readings.pop(name, None)
+        else:
+            self.environments[name] = environment
+        self.settle()
+
+    def tell_policy(self, name: str, policy: SchedulingPolicy | None) -> None:
+        if policy is None:
+            self.policies.pop(name, None)
+        else:
+            self.policies[name] = policy
+        self.settle()
+
+    def tell_reading(self, name: str, reading: ScaleReading | None) -> None:
+        if reading is not None:
+            self.readings[name] = reading
+        self.settle()
+
+    def tell_pool(self, name: str, pool: ClusterPool | None) -> None:
+        if pool is None:
+            self.pools.pop(name, None)
+            self.sick = {(of, cluster) for of, cluster in self.sick if of != name}
+        else:
+            self.pools[name] = pool
+            members = {member.name for member in pool.spec.clusters}
+            self.sick = {(of, cluster) for of, cluster in self.sick if of != name or cluster in members}
+        self.settle()
+
+    def tell_probe(self, pool: str, cluster: str, healthy: bool) -> None:
+        if pool not in self.pools or cluster not in {m.name for m in self.pools[pool].spec.clusters}:
+            return
+        (self.sick.discard if healthy else self.sick.add)((pool, cluster))
+        self.settle()
+
+    def tell_loaded(self) -> None:
+        """A full list: what finished while another Job of its run was there already goes on in that one."""
+        self.settle()
+        for uid in self.found_finished:
+            job, key = self.jobs[uid], self.key(uid)
+            live = [other for other in self.live() if self.key(other.uid) == key]
+            if job.admitted_at is None or not live:
+                continue
+            first = min(live, key=lambda other: other.resource_version)
+            if first.resource_version < job.resource_version and first.created <= job.finished_at:
+                self.anchors[key].add(uid)
+        self.found_finished.clear()
+        self.settle()
+
+    def tell_refused(self, uid: str, version: int) -> None:
+        if self.open.get(uid) == version:
+            del self.open[uid]
+            self.assumed.pop(uid, None)
+        self.settle()
+
+    def tell_answered(self, uid: str, version: int) -> None:
+        if self.open.get(uid) == version:
+            del self.open[uid]
+        self.settle()
+
+    # ---- what it amounts to
+
+    def live(self, queue: str | None = None) -> list[Job]:
+        return [
+            job
+            for job in self.jobs.values()
+            if job.state is not JobState.FINISHED and queue in (None, job.queue)
+        ]
+
+    def is_active(self, job: Job) -> bool:
+        return job.state is JobState.ACTIVE or job.uid in self.assumed
+
+    def cluster_of(self, job: Job) -> str:
+        return self.assumed[job.uid].cluster if job.uid in self.assumed else job.cluster or ""
+
+    def place_of(self, job: Job) -> Place | None:
+        """Environment and cluster of an active Job, if it was admitted to an environment."""
+        known = self.assumed.get(job.uid)
+        environment = known.environment if known else job.environment
+        return (environment, self.cluster_of(job)) if environment is not None else None
+
+    def end_of(self, job: Job) -> float:
+        """When an active Job ends at the latest."""
+        if job.deadline is None:
+            return inf
+        start = job.started_at or self.decided.get(job.uid) or seconds(job.admitted_at)
+        return start + job.deadline
+
+    def key(self, uid: str) -> RunKey:
+        """The run a Job belongs to: by its label, with the admitted Job that owns it, or alone."""
+        job = self.jobs[uid]
+        if job.run_label is not None:
+            return job.queue, f"{job.namespace}/{job.run_label}"
+        owner = self.jobs.get(job.owner_uid or "")
+        if owner is not None and (self.is_active(owner) or self._was_admitted(owner)):
+            return job.queue, self.key(owner.uid)[1]
+        return job.queue, job.uid
+
+    @staticmethod
+    def _was_admitted(job: Job) -> bool:
+        return job.state is JobState.FINISHED and job.admitted_at is not None
+
+    def active_runs(self, queue: str) -> set[RunKey]:
+        """Runs with something active, or with something that waits and an anchor in the past."""
+        live = self.live(queue)
+        keys = {self.key(job.uid) for job in live if self.is_active(job)}
+        return keys | {key for job in live if self.anchors.get(key := self.key(job.uid))}
+
+    def clusters(self, queue: JobQueue) -> list[str]:
+        """The clusters that may take Jobs of the queue now."""
+        pool = self.pools.get(queue.spec.pool)
+        if pool is None:
+            return []
+        members = {member.name: member.state == "Enabled" for member in pool.spec.clusters}
+        wanted = list(members) if queue.spec.clusters == ["*"] else queue.spec.clusters
+        if any(name not in members for name in wanted):
+            return []
+        return [name for name in wanted if members[name] and (queue.spec.pool, name) not in self.sick]
+
+    def waits_for(self, job: Job) -> list[str]:
+        """The names of the Jobs that a Job depends on and that have not succeeded."""
+        return [name for name in job.depends_on if (job.namespace, name) not in self.succeeded]
+
+    def ring(self, job: Job) -> bool:
+        """Whether a Job waits, over whatever others that wait too, for itself."""
+        live = {(other.namespace, other.name): other for other in self.live() if not self.is_active(other)}
+        reached: set[str] = set()
+        ahead = self.waits_for(job)
+        while ahead:
+            name = ahead.pop()
+            other = live.get((job.namespace, name))
+            if other is None or name in reached:
+                continue
+            if other.uid == job.uid:
+                return True
+            reached.add(name)
+            ahead += self.waits_for(other)
+        return False
+
+    def depends_on_failed(self, job: Job) -> bool:
+        return any(self.failed.get((job.namespace, name)) for name in job.depends_on)
+
+    def predecessor(self, job: Job) -> tuple[set[str | None], bool]:
+        """The environments in which the Job that this one repeats may have run, and whether that may be forgotten."""
+        name = (job.namespace, job.retry_of or "")
+        known = [other for other in self.jobs.values() if (other.namespace, other.name) == name]
+        places = {(self.place_of(other) or (other.environment, ""))[0] for other in known}
+        return (places, False) if places else (self.ran_in.get(name, set()), True)
+
+
+def seconds(stamp: str | None) -> float:
+    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
