@@ -40,6 +40,11 @@ def opened(given: User, **limits: Any) -> None:
     given.change_queue("line", dispatch={"paused": False}, **limits)
 
 
+def paused(given: User) -> None:
+    given.change_queue("line", dispatch={"paused": True})
+    eventually(lambda: given.condition("line", "Dispatching")["reason"] == "Paused")
+
+
 def test_the_smaller_weight_factor_gets_more(given: User) -> None:
     given.policy("fair", shares=weights(big=0.5, small=1.0))
     given.queue("line", schedulingPolicy=given.full("fair"), actionConcurrency=6, dispatch={"paused": True})
@@ -91,8 +96,7 @@ def test_usage_survives_a_new_operator(
     submit(given, "eager", 2, seconds=2, cpu="8")
     given.succeeded("line", 2)
     used = eventually(lambda: float(shares(given)["eager"]["usage"]))
-    given.change_queue("line", dispatch={"paused": True})
-    eventually(lambda: given.condition("line", "Dispatching")["reason"] == "Paused")
+    paused(given)
 
     operator.kill()
     for body in given.all_jobs():
@@ -142,14 +146,19 @@ def test_some_is_kept_for_shares_that_are_not_there_yet(given: User) -> None:
     submit(given, "first", 8)
     given.until_active("line", 4)
     eventually(lambda: given.status("line")["head"]["reason"] == "InsufficientCapacity")
-    assert given.environment_status("machine")["free"] == {"cpu": "4"}
+    eventually(lambda: given.environment_status("machine")["free"] == {"cpu": "4"})
 
+    paused(given)
     submit(given, "second", 8)
+    given.until_waiting("line", 12)
+    # A Job that its own controller is about to touch may lose its place for a moment, and the room with it.
+    waiting = [body["metadata"]["name"] for body in given.all_jobs() if body["spec"]["suspend"]]
+    eventually(lambda: all(given.get_job(name)["status"].get("conditions") for name in waiting))
+    opened(given)
 
     given.until_active("line", 6)
-    # Who was at the head had waited for longer; then it is the other's turn.
-    eventually(lambda: active(given) == {"first": 5, "second": 1})
-    assert given.environment_status("machine")["free"] == {"cpu": "2"}
+    eventually(lambda: active(given) == {"first": 4, "second": 2})
+    eventually(lambda: given.environment_status("machine")["free"] == {"cpu": "2"})
 
 
 def test_a_queue_waits_for_its_policy(given: User) -> None:
