@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from headgate.engine.room import Room
 
 MOST_CLASSES: Final = 1000
-"""Classes of waiting Jobs that are looked at in one queue: more than enough to fill any environment."""
+"""Classes of waiting Jobs that are looked at in all queues together: what they do not tell, the next look does."""
+LEAST_CLASSES: Final = 10
+"""Those that are looked at in each queue, however many queues there are."""
 
 
 class Demand:
@@ -27,10 +29,13 @@ class Demand:
     def __init__(self) -> None:
         self._planned: dict[Room, dict[str, int]] = {}
 
-    def plan(self, queue: Queue, placing: Placing) -> None:
-        """Put as many of a queue's waiting Jobs into its rooms as its limits let go and the rooms could ever hold."""
+    def plan(self, queue: Queue, placing: Placing, most: int) -> None:
+        """Put as many of a queue's waiting Jobs into its rooms as its limits let go and the rooms could ever hold.
+
+        It looks at `most` classes of them.
+        """
         left = queue.room_left()
-        for kind in islice(queue.classes(), MOST_CLASSES):
+        for kind in islice(queue.classes(), most):
             first = kind.jobs.first()
             if left == 0 or first is None:
                 return
@@ -82,12 +87,17 @@ def plan(
         return []
     users: dict[str, list[Queue]] = defaultdict(list)
     demand = Demand()
+    contenders = []
     for queue in sorted((queue for queue in queues if queue.has_environments), key=_priority):
         named = queue.names_environments
         for name in named:
             users[name].append(queue)
-        if queue.resource is not None and not named.isdisjoint(scaled):
-            demand.plan(queue, placing[queue.resource.spec.pool])
+        if queue.waiting and not named.isdisjoint(scaled):
+            contenders.append(queue)
+    most = max(MOST_CLASSES // max(len(contenders), 1), LEAST_CLASSES)
+    for queue in contenders:
+        assert queue.resource is not None
+        demand.plan(queue, placing[queue.resource.spec.pool], most)
     return [
         (environment, wanted(environment, users[name], demand, now)) for name, environment in scaled.items()
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from headgate.engine.decisions import Notice, Scale
@@ -39,6 +40,8 @@ QUIET_FAILURES: Final = 2
 """How often in a row the API server may fail to answer before a person is told: it may be restarting."""
 FIRST_READ_SECONDS: Final = 5.0
 AT_ONCE: Final = 8
+MOST_SHARE: Final = 0.05
+"""The part of the time that the engine may take for the question what to scale."""
 LONGEST_MESSAGE: Final = 1000
 
 
@@ -77,6 +80,7 @@ class Scaler:
         self._clock = clock
         self._changed = changed
         self._watched: dict[str, _Watched] = {}
+        self._ask_at = 0.0
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def read_all(self) -> None:
@@ -107,13 +111,22 @@ class Scaler:
                 self._forget(name)
         if not environments:
             return
-        scales = {scale.environment: scale for scale in self._engine.scales(now)}
+        scales = self._decisions(now)
         for environment in environments:
             watched = self._watched.setdefault(environment.name, _Watched())
             scale = scales.get(environment.name)
             is_free = watched.task is None or watched.task.done()
             if is_free and now >= watched.not_before and (scale or now >= watched.due):
                 self._visit(environment, scale)
+
+    def _decisions(self, now: float) -> dict[str, Scale]:
+        """Return what the engine wants scaled; a question that takes it long is asked less often."""
+        if now < self._ask_at:
+            return {}
+        began = perf_counter()
+        scales = {scale.environment: scale for scale in self._engine.scales(now)}
+        self._ask_at = now + (perf_counter() - began) / MOST_SHARE
+        return scales
 
     def _forget(self, name: str) -> None:
         task = self._watched.pop(name).task
