@@ -19,7 +19,7 @@ from headgate.scaling.targets import TargetError, Targets, described
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.api.computeenvironment import ComputeEnvironment, ScaleTargetRef
     from headgate.engine.engine import Engine
     from headgate.engine.environments import Environment, ScaleReading
     from headgate.kube.client import Api
@@ -39,7 +39,11 @@ LONGEST_SECONDS: Final = 30.0
 QUIET_FAILURES: Final = 2
 """How often in a row the API server may fail to answer before a person is told: it may be restarting."""
 FIRST_READ_SECONDS: Final = 5.0
-AT_ONCE: Final = 8
+"""How long the first statuses wait for what the targets say."""
+AT_ONCE: Final = 16
+"""Targets read at the same time: few, because Jobs go first."""
+ANSWER_SECONDS: Final = 5.0
+"""How long the API server may take for one of them, for which it may have to ask somebody else."""
 MOST_SHARE: Final = 0.05
 """The part of the time that the engine may take for the question what to scale."""
 LONGEST_MESSAGE: Final = 1000
@@ -85,7 +89,7 @@ class Scaler:
 
     async def read_all(self) -> None:
         """Read every target once, and wait for it a moment: the first statuses should tell how things are."""
-        tasks = [self._visit(environment, None) for environment in self._scaled()]
+        tasks = [self._visit(environment, None) for environment in self._owners()]
         if tasks:
             await asyncio.wait(tasks, timeout=FIRST_READ_SECONDS)
 
@@ -100,15 +104,33 @@ class Scaler:
                 if watched.task is not None:
                     watched.task.cancel()
 
-    def _scaled(self) -> list[Environment]:
-        return [environment for environment in self._engine.environments.values() if environment.target]
+    def _owners(self) -> list[Environment]:
+        """Return the environments that scale a target; of two with the same one, the older does."""
+        owners: dict[ScaleTargetRef, Environment] = {}
+        for environment in sorted(self._engine.environments.values(), key=_age):
+            target = environment.target
+            if target is None:
+                continue
+            owner = owners.setdefault(target, environment)
+            if owner is not environment:
+                self._turn_away(environment, owner)
+        return list(owners.values())
+
+    def _turn_away(self, environment: Environment, owner: Environment) -> None:
+        """Tell that a target is another environment's: scaled by two, it would go up and down for ever."""
+        assert environment.resource is not None
+        assert environment.target is not None
+        message = (
+            f'{described(environment.target)} is scaled by ComputeEnvironment "{owner.name}": '
+            "name another object in spec.scaling.targetRef"
+        )
+        if environment.unreadable != message:
+            self._tell(environment.resource, None, message)
 
     def _turn(self, now: float) -> None:
-        environments = self._scaled()
-        if len(self._watched) > len(environments):
-            names = {environment.name for environment in environments}
-            for name in self._watched.keys() - names:
-                self._forget(name)
+        environments = self._owners()
+        for name in self._watched.keys() - {environment.name for environment in environments}:
+            self._forget(name)
         if not environments:
             return
         scales = self._decisions(now)
@@ -147,7 +169,7 @@ class Scaler:
         assert ref is not None
         reading: ScaleReading | None = None
         try:
-            async with self._slots:
+            async with self._slots, asyncio.timeout(ANSWER_SECONDS):
                 found = await self._targets.read(ref)
                 reading = found.reading
                 if scale is None or scale.target != ref:
@@ -216,3 +238,8 @@ class Scaler:
                 "ComputeEnvironment", None, resource.name, resource.metadata.uid, "Normal", "Scaled", message
             )
         )
+
+
+def _age(environment: Environment) -> tuple[str, str]:
+    resource = environment.resource
+    return (resource.metadata.creation_timestamp if resource else "", environment.name)

@@ -303,3 +303,24 @@ async def test_the_first_read_is_waited_for(around: Around) -> None:
     await around.scaler.read_all()
 
     assert around.engine.environments["web"].reading == (2, 1)
+
+
+async def test_a_target_has_one_environment(around: Around) -> None:
+    """Two that want different numbers would scale it up and down for ever."""
+    around.api.put("shared", 0)
+    around.environment("first", "shared", least=1)
+    around.environment("second", "shared", least=2)
+
+    for _ in range(4):
+        await around.turn()
+    assert around.api.scales["shared"] == [1, 0]
+    assert around.problem("first") is None
+    message = 'Deployment "x/shared" is scaled by ComputeEnvironment "first"'
+    assert message in (around.problem("second") or "")
+    assert around.engine.environments["second"].reading is None
+
+    around.engine.environment_gone("first", around.now)
+    for _ in range(4):
+        await around.turn()
+    assert around.api.scales["shared"] == [2, 0]
+    assert around.problem("second") is None
