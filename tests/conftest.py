@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 LONGEST: Final = (
-    "test_crash", "test_watch", "test_statuses", "test_chart", "test_isolation", "test_demo", "test_order",
-    "test_doors", "test_limits", "test_lifecycle", "test_controlplane", "test_depth", "test_observability",
+    "test_crash", "test_watch", "test_scaling", "test_examples", "test_chart", "test_statuses", "test_order",
+    "test_policy_job_intake", "test_demo", "test_room_under_stress", "test_isolation", "test_environments",
+    "test_limits", "test_controlplane", "test_policy_job_queue", "test_lifecycle", "test_doors",
 )  # fmt: skip
 """Files that take longest, as the durations at the end of a run show. Another order is no mistake, only slower."""
 

@@ -70,6 +70,17 @@ def test_time_passes_for_those_who_may_pass() -> None:
     assert world.changed("short", held=False).admits() == ""
 
 
+def test_the_longest_runtime_counts_from_when_a_job_started() -> None:
+    """Kubernetes counts it from the startTime, which may come long after the admission."""
+    world = World().given(an_environment("big", "cpu=4"))
+    world.given(a_queue(environments="big", head_of_line="Backfill"), a_job("long", cpu=3, deadline=300))
+    assert world.admits() == "long"
+    world.lands("long").given(a_job("head", cpu=4), a_job("short", cpu=1, deadline=350, created=1))
+    assert world.admits() == ""
+    assert world.changed("long", started_at=149).admits() == ""
+    assert world.changed("long", started_at=150).admits() == "short"
+
+
 def test_what_the_head_leaves_over_is_free_for_all() -> None:
     world = World().given(
         an_environment("big", "cpu=8"), a_queue(environments="big", head_of_line="Backfill")

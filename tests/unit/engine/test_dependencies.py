@@ -120,6 +120,19 @@ def test_a_job_that_runs_unadmitted_is_a_ring_once_it_waits() -> None:
     assert world.lands("a").cancels() == {"a": "DependencyCycle"}
 
 
+def test_a_job_that_runs_is_no_part_of_a_ring() -> None:
+    world = World().given(a_queue(), a_job("a", state=JobState.ACTIVE, depends_on=("b",)))
+    world.given(a_job("b", depends_on=("a",)))
+    assert world.cancels() == {}
+    assert world.finished("a").admits() == "b"
+
+
+def test_a_ring_that_is_opened_before_anybody_is_cancelled_is_none() -> None:
+    world = World().given(a_queue(), a_job("a", depends_on=("b",)), a_job("b", depends_on=("a",)))
+    assert world.changed("a", depends_on=()).admits() == "a"
+    assert world.cancels() == {}
+
+
 def test_who_waits_for_a_ring_is_no_part_of_it() -> None:
     world = World().given(a_queue(), a_job("a", depends_on=("b",)), a_job("b", depends_on=("a",)))
     world.given(a_job("c", depends_on=("a",)))

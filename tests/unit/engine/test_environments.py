@@ -229,6 +229,17 @@ def test_a_claim_is_for_the_rooms_that_could_hold_the_head_and_no_others() -> No
     assert one.places() == {"j0": "other"}
 
 
+def test_a_claim_is_for_all_the_rooms_that_could_hold_the_head() -> None:
+    """Whichever gets free first is the head's."""
+    high = a_queue("high", environments="big other", priority=100)
+    one = World().given(*TWO, high, a_queue("low", environments="other big"))
+    for name in ("big", "other"):
+        one.given(a_job(f"runs-{name}", "low", state=JobState.ACTIVE, environment=name, cpu=2))
+    one.given(a_job("large", "high", cpu=4), *jobs(2, queue="low"))
+    assert one.admits() == ""
+    assert one.finished("runs-other").places() == {"large": "other", "j0": "big", "j1": "big"}
+
+
 @pytest.mark.parametrize(
     "head", [a_job("head", "high", cpu=5), a_job("head", "high", constraints=placed(z="2"))]
 )
