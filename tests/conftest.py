@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 LONGEST: Final = (
-    "test_crash", "test_watch", "test_scaling", "test_examples", "test_chart", "test_statuses", "test_order",
-    "test_policy_job_intake", "test_demo", "test_room_under_stress", "test_isolation", "test_environments",
-    "test_limits", "test_controlplane", "test_policy_job_queue", "test_lifecycle", "test_doors",
+    "test_crash", "test_watch", "test_statuses", "test_scaling", "test_chart", "test_policy_job_intake",
+    "test_examples", "test_order", "test_isolation", "test_demo", "test_room_under_stress", "test_environments",
+    "test_policy_job_queue", "test_controlplane", "test_limits", "test_lifecycle", "test_policy_job_keep",
+    "test_backfill", "test_policy_job_admit", "test_fair_share", "test_doors", "test_dependencies",
 )  # fmt: skip
 """Files that take longest, as the durations at the end of a run show. Another order is no mistake, only slower."""
 

@@ -65,6 +65,8 @@ class Recorder:
         self._http = urllib3.PoolManager(maxsize=8, ca_certs=str(ca_file), retries=False)
         self._lock = threading.Lock()
         self._seen: list[Seen] = []
+        self._since: dict[str, int] = {}
+        """The revision after which each kind is watched."""
         self._newest: dict[str, int] = {}
         """The newest revision seen of each object, by UID."""
         self._stop = threading.Event()
@@ -77,12 +79,17 @@ class Recorder:
         """Queues whose status the test spoils."""
 
     def start(self) -> Self:
-        """Begin with a list of what is there, then follow."""
+        """Begin with a list of what is there, then follow.
+
+        Jobs of tests before this one are left out: they may be many, and nothing that they did is this test's.
+        """
         for kind, path in WATCHED.items():
-            listed = self._get(path)
+            listed = self._get(path if kind != "Job" else f"{path}?limit=1")
             version = listed["metadata"]["resourceVersion"]
-            for body in listed["items"]:
-                self._note(kind, body, deleted=False)
+            self._since[kind] = int(version)
+            if kind != "Job":
+                for body in listed["items"]:
+                    self._note(kind, body, deleted=False)
             thread = threading.Thread(target=self._follow, args=(kind, path, version), daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -103,10 +110,12 @@ class Recorder:
 
         A watch tells a little later than a list does, so this waits until all that is there now has been told.
         """
-        listed: list[Json] = []
-        for path in WATCHED.values():
-            listed.extend(body["metadata"] for body in self._get(path, accept=BRIEF)["items"] or ())
-        wanted = {metadata["uid"]: int(metadata["resourceVersion"]) for metadata in listed}
+        wanted = {
+            body["metadata"]["uid"]: int(body["metadata"]["resourceVersion"])
+            for kind, path in WATCHED.items()
+            for body in self._get(path, accept=BRIEF)["items"] or ()
+            if int(body["metadata"]["resourceVersion"]) > self._since[kind]
+        }
         eventually(lambda: self._has_seen(wanted), every=0.02)
         if self.failure:
             raise AssertionError(f"the recorder missed something: {self.failure}")
