@@ -317,6 +317,14 @@ def end(sim: Simulation, which: int, how: int) -> None:
         sim.server.finish(job.uid, sim.server.ending.get(job.uid) or RESULTS[how % len(RESULTS)])
 
 
+def begin(sim: Simulation, which: int, how: int) -> None:
+    """A Job that was let through starts a while later: until then its time does not run."""
+    jobs = [job for job in _live(sim) if job.state is JobState.ACTIVE and not job.started_at]
+    job = pick(jobs, which)
+    if job is not None:
+        sim.server.start(job.uid)
+
+
 def end_cancelled(sim: Simulation, which: int, how: int) -> None:
     uid = pick(sorted(sim.server.ending), which)
     if uid is not None:
@@ -356,7 +364,7 @@ def bury(sim: Simulation, which: int, how: int) -> None:
 
 
 def tick(sim: Simulation, which: int, how: int) -> None:
-    sim.server.now += (0.125, 0.875, 1.0, 3.0, 70.0, 15.0)[how % 6]
+    sim.server.now += (0.125, 0.875, 1.0, 3.0, 70.0, 15.0, 3.0, 650.0)[how % 8]
 
 
 def deliver_jobs(sim: Simulation, which: int, how: int) -> None:
@@ -485,6 +493,7 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     submit_many: 3,
     edit: 4,
     end: 5,
+    begin: 2,
     end_cancelled: 2,
     cancel: 1,
     delete: 1,
@@ -520,6 +529,7 @@ CONTENTION: dict[Callable[[Simulation, int, int], None], int] = {
     submit_many: 6,
     edit: 2,
     end: 3,
+    begin: 2,
     cancel: 1,
     delete: 1,
     tick: 2,

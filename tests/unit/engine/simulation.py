@@ -379,8 +379,9 @@ class Simulation:
         self.start()
         assert self.engine is not None
         server, engine = self.server, self.engine
-        for _ in range(60):
-            server.now += 61.0
+        for step in range(60):
+            # Long enough for every pause, and once for every time limit.
+            server.now += 700.0 if step == 2 else 61.0
             self._deliver_all()
             for name in server.scales:
                 server.machines_come(name)
@@ -396,7 +397,7 @@ class Simulation:
                 server.finish(uid, server.ending[uid])
             decided = self.decide(1_000)
             self.check()
-            if not decided and not self.flush(0) and self._all_told():
+            if not decided and not self.flush(0) and self._all_told() and step > 2:
                 break
         else:
             raise AssertionError("it never comes to rest")

@@ -88,7 +88,8 @@ class Heads(Reach):
             first = {stand.lane}
         elif stand is not None:
             # It may have gone to another lane itself.
-            first |= ({stand.lane} & lanes) | {self.lane_of(job) for job in jobs if job.uid == stand.uid}
+            moved = self.jobs.get(stand.uid)
+            first |= lanes & {stand.lane, self.lane_of(moved) if moved is not None else stand.lane}
         first |= self.passed[name] & lanes
         return [
             min((job for job in jobs if self.lane_of(job) == lane), key=self.in_lane)

@@ -115,6 +115,10 @@ class Accounts:
         self._half_life: dict[str, int | None] = {}
         self._unknown: dict[str, Usage] = {}
         """By queue: what any share may have used before this operator began."""
+        self._peak: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+        """The most that ever ran of a share: its average is never more, whatever the half-life."""
+        self._begun: set[str] = set()
+        """Queues that were counted before by this operator."""
 
     def count(self, queue: str, fair_share: FairShare | None, active: Iterable[Job], now: float) -> None:
         """Let what the shares of a queue use now count from now on."""
@@ -124,13 +128,19 @@ class Accounts:
         running: dict[str, Fraction] = defaultdict(Fraction)
         for job in active:
             running[job.share or job.project] += weight(job.request)
+        other_policy = queue not in self._begun and half_life != before
+        self._begun.add(queue)
         for share in running.keys() | {share for name, share in self._usage if name == queue}:
             usage = self._usage.get((queue, share)) or self._unknown.get(queue, Usage(now))
             if usage.running != running[share] or half_life != before:
                 usage = usage.moved(now, before, running[share])
                 if half_life is None or before is None:
                     usage = usage.blurred()
+            if other_policy:
+                # It reckons up the past by a half-life that did not count then.
+                usage = replace(usage, average=Bounds(0.0, float(self._peak[queue, share])))
             self._usage[queue, share] = usage
+            self._peak[queue, share] = max(self._peak[queue, share], running[share])
 
     def rank(self, queue: str, share: str, fair_share: FairShare, now: float) -> Bounds:
         """What shares are compared by."""
@@ -151,11 +161,12 @@ class Accounts:
         What is known of the past of a share may go to another one, where an active Job changed its share meanwhile.
         """
         self._half_life = dict(past._half_life)
+        self._peak.update(past._peak)
         averages = {
             key: usage.average_at(now, past._half_life.get(key[0])).most for key, usage in past._usage.items()
         }
         for queue in relabeled:
-            total = sum(average for (name, _), average in averages.items() if name == queue)
+            total = float(sum(peak for (name, _), peak in self._peak.items() if name == queue))
             self._unknown[queue] = Usage(now, average=Bounds(0.0, total))
         for (queue, share), average in averages.items():
             usage = Usage(now, average=Bounds(0.0, average))

@@ -108,6 +108,16 @@ def past_of(world: World, share: str) -> float:
     return known.usage(share) - known.by_identifier[share].running
 
 
+def test_time_alone_changes_who_is_next() -> None:
+    """At first b comes first, with 1 core that runs against a past of 2; two hours later a's past is forgotten."""
+    world = World().given(a_policy(decay=HOUR), a_queue(scheduling_policy="fair", action_concurrency=1))
+    world.given(*of("a", 1, cpu=4))
+    world.admits()
+    world.lands("a0").later(HOUR).finished("a0").given(*of("a", 1, first=1), *of("b", 2))
+    assert world.admits() == "b0"
+    assert world.lands("b0").later(2 * HOUR).finished("b0").admits() == "a1"
+
+
 @pytest.mark.parametrize("policy_first", [True, False])
 def test_usage_survives_a_restart(policy_first: bool) -> None:
     world = worked(HOUR)
