@@ -184,6 +184,9 @@ class Heads(Reach):
         super().queue_changed(before, after)
         if before is None or _order(before) != _order(after):
             self.begin_round(after.name)
+        elif before.spec.priority_value != after.spec.priority_value and after.name in self.stands:
+            # It finds its place in the pool anew, and perhaps its head.
+            self.stands[after.name].sure = False
 
     def queue_gone(self, name: str) -> None:
         super().queue_gone(name)
