@@ -117,28 +117,30 @@ class Accounts:
         """By queue: what any share may have used before this operator began."""
         self._peak: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
         """The most that ever ran of a share: its average is never more, whatever the half-life."""
-        self._begun: set[str] = set()
-        """Queues that were counted before by this operator."""
+        self._unsteady: set[str] = set()
+        """Queues whose half-life was not always the same: who starts anew reckons up the past by the last one."""
+        self._anew: set[str] = set()
+        """Queues of which this operator has yet to learn the policy."""
 
     def count(self, queue: str, fair_share: FairShare | None, active: Iterable[Job], now: float) -> None:
         """Let what the shares of a queue use now count from now on."""
         half_life = fair_share.share_decay_seconds if fair_share else None
-        before = self._half_life.get(queue)
+        before = self._half_life.setdefault(queue, half_life)
         self._half_life[queue] = half_life
+        if half_life != before:
+            self._unsteady.add(queue)
+            if queue in self._anew:
+                self._forget_rates(queue)
+        self._anew.discard(queue)
         running: dict[str, Fraction] = defaultdict(Fraction)
         for job in active:
             running[job.share or job.project] += weight(job.request)
-        other_policy = queue not in self._begun and half_life != before
-        self._begun.add(queue)
         for share in running.keys() | {share for name, share in self._usage if name == queue}:
             usage = self._usage.get((queue, share)) or self._unknown.get(queue, Usage(now))
             if usage.running != running[share] or half_life != before:
                 usage = usage.moved(now, before, running[share])
                 if half_life is None or before is None:
                     usage = usage.blurred()
-            if other_policy:
-                # It reckons up the past by a half-life that did not count then.
-                usage = replace(usage, average=Bounds(0.0, float(self._peak[queue, share])))
             self._usage[queue, share] = usage
             self._peak[queue, share] = max(self._peak[queue, share], running[share])
 
@@ -162,6 +164,8 @@ class Accounts:
         """
         self._half_life = dict(past._half_life)
         self._peak.update(past._peak)
+        self._unsteady = set(past._unsteady)
+        self._anew = set(past._half_life)
         averages = {
             key: usage.average_at(now, past._half_life.get(key[0])).most for key, usage in past._usage.items()
         }
@@ -171,3 +175,12 @@ class Accounts:
         for (queue, share), average in averages.items():
             usage = Usage(now, average=Bounds(0.0, average))
             self._usage[queue, share] = self._unknown.get(queue, usage)
+        for queue in self._unsteady:
+            self._forget_rates(queue)
+
+    def _forget_rates(self, queue: str) -> None:
+        """What a share has used in the past may be anything up to the most that ever ran of it."""
+        for (name, share), usage in self._usage.items():
+            if name == queue:
+                most = max(usage.average.most, float(self._peak[name, share]))
+                self._usage[name, share] = replace(usage, average=Bounds(0.0, most))

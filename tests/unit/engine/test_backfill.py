@@ -118,6 +118,34 @@ def test_a_lower_queue_passes_by_the_same_rule() -> None:
     assert world.changed("endless", deadline=300).admits() == "endless"
 
 
+def test_the_room_that_is_reserved_no_more_is_open_to_others() -> None:
+    """The head fits into another room first, since a Job there is to end earlier than it was."""
+    world = World().given(an_environment("big", "cpu=4"), an_environment("other", "cpu=4"))
+    world.given(a_queue(environments="big other", head_of_line="Backfill"))
+    world.given(a_queue("low", environments="big", priority=1))
+    world.given(running("long", 3, 300), running("longer", 3, 900, environment="other"))
+    world.given(a_job("head", cpu=4), a_job("endless", "low", cpu=1))
+    assert world.admits() == ""
+    assert world.changed("longer", deadline=200).admits() == "endless"
+
+
+def test_a_reservation_that_was_put_off_lets_more_pass() -> None:
+    """Whoever is ahead of the head may put it off; then Jobs may pass that would have been too long for it before."""
+    world = World().given(an_environment("big", "cpu=6"), a_queue("high", environments="big", priority=100))
+    world.given(a_queue(environments="big", head_of_line="Backfill"), running("long", 3, 300))
+    world.given(a_queue("low", environments="big", priority=1))
+    world.given(a_job("head", cpu=6), a_job("later", "low", cpu=1, deadline=500))
+    assert world.admits() == ""
+    assert world.given(a_job("first", "high", cpu=1, deadline=900)).admits() == "first later"
+
+
+def test_a_job_that_ends_elsewhere_makes_place_in_the_limits() -> None:
+    """Of an environment that the queue does not use any more."""
+    world = stopped_head(action_concurrency=3).given(running("elsewhere", 1, 900, environment="old"))
+    assert world.given(a_job("short", cpu=1, deadline=10, created=1)).admits() == ""
+    assert world.finished("elsewhere").admits() == "short"
+
+
 def test_what_ended_early_lets_more_pass_but_never_before_the_head() -> None:
     world = stopped_head().given(a_job("later", cpu=1, deadline=400, created=1))
     assert world.admits() == ""

@@ -172,6 +172,12 @@ def test_compute_is_kept_for_shares_that_are_not_there_yet() -> None:
     assert world.given(*of("b", 9)).admits() == "b0 b1"
 
 
+def test_a_share_that_comes_makes_room_for_the_head() -> None:
+    world = reserved(50, *of("a", 9))
+    assert len(world.admits().split()) == 4
+    assert world.given(*of("b", 1)).admits() == "a4 b0"
+
+
 def test_the_reservation_is_of_the_queue_not_of_others() -> None:
     world = reserved(50, *of("a", 9)).given(a_queue("other", environments="big", priority=100))
     world.given(*(a_job(f"o{i}", "other", cpu=1) for i in range(5)))
