@@ -25,6 +25,14 @@ ADMITTED_AT_ANNOTATION: Final = f"{GROUP}/admitted-at"
 TERM_ANNOTATION: Final = f"{GROUP}/term"
 CLUSTER_ANNOTATION: Final = f"{GROUP}/cluster"
 COMPUTE_ENVIRONMENT_ANNOTATION: Final = f"{GROUP}/compute-environment"
+# On a proxy, the hub's Job in a pool of remote clusters: what its copy's pods get, and the cluster it came back from.
+PLACEMENT_ANNOTATION: Final = f"{GROUP}/placement"
+REQUEUED_FROM_ANNOTATION: Final = f"{GROUP}/requeued-from"
+# In spec.managedBy of a proxy: the hub's Job controller leaves it alone.
+MANAGED_BY: Final = f"{GROUP}/dispatcher"
+# On a copy, the Job in a member that does a proxy's work: whose it is.
+HUB_LABEL: Final = f"{GROUP}/hub"
+ORIGIN_UID_LABEL: Final = f"{GROUP}/origin-uid"
 
 CREATED_BY_ANNOTATION: Final = f"{GROUP}/created-by"
 PAUSED_BY_ANNOTATION: Final = f"{GROUP}/paused-by"
@@ -40,6 +48,10 @@ REASON_QUEUE_FULL: Final = "QueueFull"
 REASON_TIMED_OUT: Final = "TimedOut"
 REASON_DEPENDENCY_FAILED: Final = "DependencyFailed"
 REASON_DEPENDENCY_CYCLE: Final = "DependencyCycle"
+REASON_NAME_TAKEN: Final = "NameTaken"
+REASON_COPY_DELETED: Final = "CopyDeleted"
+REASON_COPY_REFUSED: Final = "CopyRefused"
+REASON_REQUEUED: Final = "Requeued"
 # Set by the Job controller when activeDeadlineSeconds passes.
 REASON_DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
 
