@@ -98,9 +98,21 @@ def test_defaults_are_filled_in(kubectl: Kubectl) -> None:
         "state": "Active",
         "dispatch": {"paused": False, "note": ""},
     }
-    assert apply(kubectl, manifest("ClusterPool", "crd-defaults", {}))["spec"] == {"clusters": []}
+    assert apply(kubectl, manifest("ClusterPool", "crd-defaults", {}))["spec"] == {
+        "clusters": [],
+        "onClusterLost": "Wait",
+        "lostAfterSeconds": 300,
+    }
     local = pool("crd-defaults", {"name": "here", "local": True})
     assert apply(kubectl, local)["spec"]["clusters"] == [{"name": "here", "local": True, "state": "Enabled"}]
+    far = pool("crd-defaults-far", {"name": "far", "kubeconfigSecretRef": {"namespace": "ns", "name": "far"}})
+    assert apply(kubectl, far)["spec"]["clusters"] == [
+        {
+            "name": "far",
+            "state": "Enabled",
+            "kubeconfigSecretRef": {"namespace": "ns", "name": "far", "key": "kubeconfig"},
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -187,17 +199,46 @@ def test_the_longest_name(kubectl: Kubectl) -> None:
     apply(kubectl, pool("p" * 63))
 
 
+SECRET = {"kubeconfigSecretRef": {"namespace": "headgate-system", "name": "a"}}
+
+
 @pytest.mark.parametrize(
     ("clusters", "message"),
     [
         (
             [{"name": "a"}],
-            "spec.clusters[0]: Invalid value: this version of Headgate reaches only the cluster",
+            "spec.clusters[0]: Invalid value: cluster a is either the one that Headgate runs in or another one: "
+            "set local: true, or kubeconfigSecretRef to the Secret with its kubeconfig",
         ),
-        ([{"name": "a", "local": False}], "set local: true on cluster a"),
+        ([{"name": "a", "local": False}], "set local: true, or kubeconfigSecretRef to the Secret"),
         (
-            [{"name": "a", "local": True}, {"name": "b"}],
+            [{"name": "a", "local": True} | SECRET],
+            "spec.clusters[0]: Invalid value: cluster a is either the one that Headgate runs in or another one: "
+            "remove local: true, or kubeconfigSecretRef",
+        ),
+        (
+            [{"name": "a", "local": True}, {"name": "b"} | SECRET],
             "spec.clusters: Invalid value: a local cluster stands alone in its pool",
+        ),
+        (
+            [{"name": "a", "kubeconfigSecretRef": {"name": "a"}}],
+            "spec.clusters[0].kubeconfigSecretRef.namespace: Required value",
+        ),
+        (
+            [{"name": "a", "kubeconfigSecretRef": {"namespace": "a"}}],
+            "spec.clusters[0].kubeconfigSecretRef.name: Required value",
+        ),
+        (
+            [{"name": "a", "kubeconfigSecretRef": {"namespace": "a.b", "name": "a"}}],
+            'spec.clusters[0].kubeconfigSecretRef.namespace: Invalid value: "a.b": a namespace\'s name is a DNS label',
+        ),
+        (
+            [{"name": "a", "kubeconfigSecretRef": {"namespace": "a", "name": "../pods"}}],
+            'spec.clusters[0].kubeconfigSecretRef.name: Invalid value: "../pods": a Secret\'s name is a DNS subdomain',
+        ),
+        (
+            [{"name": "a", "kubeconfigSecretRef": {"namespace": "a", "name": "a", "key": "a/b"}}],
+            'spec.clusters[0].kubeconfigSecretRef.key: Invalid value: "a/b": a key of a Secret is 1 to 253 characters',
         ),
         ([{"name": "a", "local": True}] * 2, 'spec.clusters[1]: Duplicate value: {"name":"a"}'),
         ([{"name": "*", "local": True}], 'spec.clusters[0].name: Invalid value: "*": a cluster\'s name is'),
@@ -207,6 +248,46 @@ def test_the_longest_name(kubectl: Kubectl) -> None:
 )
 def test_a_pool_that_is_wrong(kubectl: Kubectl, clusters: list[Object], message: str) -> None:
     assert message in refusal(kubectl, pool("crd-wrong", *clusters))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"onClusterLost": "Fail"},
+            'spec.onClusterLost: Unsupported value: "Fail": supported values: "Wait", "Requeue"',
+        ),
+        ({"lostAfterSeconds": 4}, "spec.lostAfterSeconds in body should be greater than or equal to 5"),
+        ({"lostAfterSeconds": 86401}, "spec.lostAfterSeconds in body should be less than or equal to 86400"),
+        ({"lostAfterSeconds": "60"}, 'spec.lostAfterSeconds in body must be of type integer: "string"'),
+    ],
+)
+def test_a_pool_that_loses_its_clusters_wrongly(kubectl: Kubectl, spec: Object, message: str) -> None:
+    assert message in refusal(kubectl, manifest("ClusterPool", "crd-wrong", spec))
+
+
+def test_a_pool_of_64_remote_clusters_with_the_longest_names(kubectl: Kubectl) -> None:
+    secret = {"namespace": "n" * 63, "name": ".".join(["s" * 62] * 4), "key": "k" * 253}
+    clusters = [{"name": f"{number:02}{'c' * 61}", "kubeconfigSecretRef": secret} for number in range(64)]
+    spec = {"clusters": clusters, "onClusterLost": "Requeue", "lostAfterSeconds": 5}
+    applied = apply(kubectl, manifest("ClusterPool", "crd-many", spec))
+    assert applied["spec"] == spec | {"clusters": [cluster | {"state": "Enabled"} for cluster in clusters]}
+    kubectl("delete", "cpool", "crd-many")
+
+
+def test_a_pool_stays_local_or_remote(kubectl: Kubectl) -> None:
+    message = (
+        "spec.clusters: Invalid value: a pool of the local cluster does not become one of remote clusters, nor the "
+        "other way: make another pool, and move the queues by drain and replace"
+    )
+    elsewhere = {"kubeconfigSecretRef": {"namespace": "elsewhere", "name": "b", "key": "config"}}
+    apply(kubectl, pool("crd-near", {"name": "crd-near", "local": True}))
+    assert message in refusal(kubectl, pool("crd-near", {"name": "crd-near"} | SECRET))
+    apply(kubectl, pool("crd-far", {"name": "crd-far"} | SECRET))
+    assert message in refusal(kubectl, pool("crd-far", {"name": "crd-far", "local": True}))
+    apply(kubectl, pool("crd-far", {"name": "crd-far"} | elsewhere, {"name": "crd-farther"} | elsewhere))
+    apply(kubectl, pool("crd-far"))
+    apply(kubectl, pool("crd-far", {"name": "crd-far", "local": True}))
 
 
 def test_a_queue_never_changes_its_pool(kubectl: Kubectl) -> None:
@@ -309,6 +390,7 @@ def test_a_whole_status_survives_the_api_server_and_the_models(kubectl: Kubectl)
                 "message": "fine",
                 "active": 2,
                 "lastProbeTime": "2026-11-23T10:00:00Z",
+                "notReadySince": "2026-11-23T09:59:00Z",
             }
         ],
         "queues": 3,
@@ -359,7 +441,10 @@ def test_the_category_lists_the_kinds(kubectl: Kubectl) -> None:
         ("jq.spec.runConcurrency", "<integer> DESCRIPTION: How many runs may be active at the same time."),
         ("jq.spec.priority", "An integer from 0 to 1000000, or min (1), medium (50), max (100)."),
         ("jq.status.accounting.resourceVersion", "lets a restarted operator count each exactly once."),
+        ("cpool", "clusters: - name: east kubeconfigSecretRef: {namespace: headgate-system, name: east}"),
+        ("cpool.spec.onClusterLost", "so until then a Job can run twice"),
         ("cpool.spec.clusters.local", "True for the cluster that Headgate itself runs in."),
+        ("cpool.spec.clusters.kubeconfigSecretRef.key", "Default: kubeconfig."),
         ("ce.spec.instanceShape.cpu", "The cores that Jobs can request on one instance: 16 or 500m,"),
         ("sp.spec.fairShare.shares.weightFactor", "<number> DESCRIPTION: How much its usage weighs"),
     ],

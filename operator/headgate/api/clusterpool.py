@@ -16,6 +16,7 @@ from headgate.api.meta import (
     NAME_WORDS,
     READY,
     RESOURCE_NAME_RULE,
+    SUBDOMAIN_MAX,
     ClusterState,
     Condition,
     Count,
@@ -26,8 +27,12 @@ from headgate.api.meta import (
 from headgate.api.schema import Column, Kind, Rule, crd
 
 MemberState = Literal["Enabled", "Disabled"]
+OnClusterLost = Literal["Wait", "Requeue"]
 
 EVERY_CLUSTER: Final = "*"
+KUBECONFIG_KEY: Final = "kubeconfig"
+
+_SUBDOMAIN: Final = f"{LABEL_PATTERN}([.]{LABEL_PATTERN})*"
 
 ClusterName = Annotated[
     str,
@@ -79,6 +84,67 @@ SelectedClusters = Annotated[
 """Clusters of a pool by name, or all of them."""
 
 
+SecretNamespace = Annotated[
+    str,
+    Field(
+        max_length=LABEL_MAX,
+        json_schema_extra=crd(
+            rules=[Rule(f"self.matches('^{LABEL_PATTERN}$')", f"a namespace's name is {NAME_WORDS}")]
+        ),
+    ),
+]
+
+SecretName = Annotated[
+    str,
+    Field(
+        max_length=SUBDOMAIN_MAX,
+        json_schema_extra=crd(
+            rules=[
+                Rule(
+                    f"self.matches('^{_SUBDOMAIN}$')",
+                    f"a Secret's name is a DNS subdomain (1 to {SUBDOMAIN_MAX} characters of a-z, 0-9, '-' and '.', "
+                    "with a letter or digit at either end of every part)",
+                )
+            ]
+        ),
+    ),
+]
+
+SecretKey = Annotated[
+    str,
+    Field(
+        max_length=SUBDOMAIN_MAX,
+        json_schema_extra=crd(
+            default=True,
+            rules=[
+                Rule(
+                    "self.matches('^[-._a-zA-Z0-9]+$')",
+                    f"a key of a Secret is 1 to {SUBDOMAIN_MAX} characters of a-z, A-Z, 0-9, '-', '_' and '.'",
+                )
+            ],
+        ),
+    ),
+]
+
+
+class KubeconfigSecretRef(Model):
+    """A Secret with a kubeconfig."""
+
+    namespace: SecretNamespace
+    """The Secret's namespace: one of those that the operator may read Secrets in, which are its own and the
+    chart's clusters.secretNamespaces. Required."""
+
+    name: SecretName
+    """The Secret's name. Required."""
+
+    key: SecretKey = KUBECONFIG_KEY
+    """Where in the Secret's data the kubeconfig is. Default: kubeconfig."""
+
+    def __str__(self) -> str:
+        """Return it as messages name it: ``headgate-system/east[kubeconfig]``."""
+        return f"{self.namespace}/{self.name}[{self.key}]"
+
+
 class PoolMember(Model):
     """A cluster of the pool."""
 
@@ -86,10 +152,12 @@ class PoolMember(Model):
         json_schema_extra=crd(
             rules=[
                 Rule(
-                    "has(self.local) && self.local",
-                    "this version of Headgate reaches only the cluster it runs in: set local: true",
-                    message_expression="'this version of Headgate reaches only the cluster it runs in: "
-                    "set local: true on cluster ' + self.name",
+                    "(has(self.local) && self.local) != has(self.kubeconfigSecretRef)",
+                    "a cluster is either the one that Headgate runs in or another one: set local: true, or "
+                    "kubeconfigSecretRef, and not both",
+                    message_expression="'cluster ' + self.name + ' is either the one that Headgate runs in or another "
+                    "one: ' + (has(self.kubeconfigSecretRef) ? 'remove local: true, or kubeconfigSecretRef' : "
+                    "'set local: true, or kubeconfigSecretRef to the Secret with its kubeconfig')",
                 )
             ]
         )
@@ -101,11 +169,21 @@ class PoolMember(Model):
 
     state: MemberState = Field(default="Enabled", json_schema_extra=crd(default=True))
     """Enabled: Jobs are sent there. Disabled: no more Jobs are sent, those that run there go on; for
-    maintenance, or before it is removed. Default: Enabled."""
+    maintenance, or before it is removed, which needs status to say active 0. Default: Enabled."""
 
     local: bool = False
-    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool. In this
-    version every cluster is local."""
+    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool. Of local and
+    kubeconfigSecretRef a cluster has one."""
+
+    kubeconfig_secret_ref: KubeconfigSecretRef | None = None
+    """How to reach a cluster that Headgate does not run in: a Secret with a kubeconfig. A change of the Secret
+    takes effect without a restart. examples/clusters/member-rbac.yaml is the least that its user must be
+    allowed there."""
+
+
+def _local(clusters: str) -> str:
+    """Return the CEL expression that says whether a pool is one of the local cluster."""
+    return f"{clusters}.exists(c, has(c.local) && c.local)"
 
 
 class ClusterPoolSpec(Model):
@@ -122,14 +200,35 @@ class ClusterPoolSpec(Model):
             list_map_keys=["name"],
             rules=[
                 Rule(
-                    "!self.exists(c, has(c.local) && c.local) || self.size() == 1",
+                    f"!{_local('self')} || self.size() == 1",
                     "a local cluster stands alone in its pool: put the others into a pool of their own",
-                )
+                ),
+                Rule(
+                    f"self.size() == 0 || oldSelf.size() == 0 || {_local('self')} == {_local('oldSelf')}",
+                    "a pool of the local cluster does not become one of remote clusters, nor the other way: make "
+                    "another pool, and move the queues by drain and replace",
+                ),
             ],
         ),
     )
-    """The clusters of the pool, at most 64, for example [{name: local, local: true}]. Without any, the queues
-    of the pool wait. Default: none."""
+    """The clusters of the pool, at most 64: [{name: local, local: true}], or remote ones. In a pool of remote
+    clusters nothing runs in the cluster that Headgate runs in: a Job there stands for its copy in one of the
+    pool's. Without any cluster, the queues of the pool wait. Default: none."""
+
+    on_cluster_lost: OnClusterLost = Field(default="Wait", json_schema_extra=crd(default=True))
+    """What becomes of the active Jobs of a remote cluster that is lost. Wait: they stay there, and nothing runs
+    twice. Requeue: they go back to the head of their queue and run again elsewhere; what still runs in the
+    lost cluster is deleted before anything else when it returns, so until then a Job can run twice. Default:
+    Wait."""
+
+    lost_after_seconds: int = Field(default=300, ge=5, le=86400, json_schema_extra=crd(default=True))
+    """After how many seconds without an answer a remote cluster is lost: Unknown in the status. 5 to 86400.
+    Default: 300."""
+
+    @property
+    def remote(self) -> bool | None:
+        """Whether the clusters are others than the one that Headgate runs in, None where there are none."""
+        return not any(cluster.local for cluster in self.clusters) if self.clusters else None
 
 
 class PoolClusterStatus(Model):
@@ -139,8 +238,8 @@ class PoolClusterStatus(Model):
     """The cluster's name in spec.clusters."""
 
     state: ClusterState = "Unknown"
-    """Running: Jobs can go there. Pending: it is being connected. Terminated: it is disabled or gone.
-    Unknown: it does not answer."""
+    """Running: Jobs can go there. Pending: it is being connected, or has not answered lately. Terminated: it
+    is disabled or gone. Unknown: it is lost, it has not answered for spec.lostAfterSeconds."""
 
     version: str | None = Field(default=None, max_length=64)
     """The Kubernetes version that it runs, v1.37.2 for example."""
@@ -153,6 +252,9 @@ class PoolClusterStatus(Model):
 
     last_probe_time: Timestamp | None = None
     """When it was last asked how it is."""
+
+    not_ready_since: Timestamp | None = None
+    """Since when it has not answered; nothing while it answers."""
 
 
 class ClusterPoolStatus(Model):
@@ -187,6 +289,18 @@ class ClusterPool(Resource):
       metadata: {name: default}
       spec:
         clusters: [{name: local, local: true}]
+
+    A pool of others, each reached with the kubeconfig in a Secret:
+
+      apiVersion: headgate.dev/v1alpha1
+      kind: ClusterPool
+      metadata: {name: europe}
+      spec:
+        clusters:
+          - name: east
+            kubeconfigSecretRef: {namespace: headgate-system, name: east}
+          - name: west
+            kubeconfigSecretRef: {namespace: headgate-system, name: west}
     """  # noqa: D205, D400 - it is shown by kubectl explain, which has no summary line
 
     model_config = ConfigDict(json_schema_extra=crd(rules=[RESOURCE_NAME_RULE]))

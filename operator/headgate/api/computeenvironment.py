@@ -18,6 +18,7 @@ from headgate.api.meta import (
     NAME_WORDS,
     READY,
     RESOURCE_NAME_RULE,
+    SUBDOMAIN_MAX,
     ClusterState,
     Condition,
     Count,
@@ -33,7 +34,7 @@ ComputeType = Literal["OnDemand", "Spot", "Serverless", "ServerlessSpot"]
 
 ARCHITECTURE_LABEL: Final = "kubernetes.io/arch"
 RESOURCES_MAX: Final = 32
-KEY_MAX: Final = 317
+KEY_MAX: Final = SUBDOMAIN_MAX + 1 + LABEL_MAX
 
 _VALUE_PATTERN: Final = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _VALUE_WORDS: Final = (
@@ -44,7 +45,6 @@ _VALUE_WORDS: Final = (
 _KEY_PATTERN: Final = (
     rf"({LABEL_PATTERN}([.]{LABEL_PATTERN})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,{LABEL_MAX - 2}}}[A-Za-z0-9])?"
 )
-SUBDOMAIN_MAX: Final = KEY_MAX - LABEL_MAX - 1
 
 EnvironmentPool = Annotated[
     str,

@@ -24,6 +24,7 @@ INT32_MAX: Final = 2_147_483_647
 # A DNS label, in a syntax that Python and CEL share. Its length is bounded apart.
 LABEL_PATTERN: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 LABEL_MAX: Final = 63
+SUBDOMAIN_MAX: Final = 253
 NAME_WORDS: Final = (
     f"a DNS label (1 to {LABEL_MAX} characters of a-z, 0-9 and '-', with a letter or digit at either end)"
 )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from headgate.api.clusterpool import ClusterPool
+from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec
 from headgate.api.jobqueue import JobQueue, JobQueueSpec
 from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import explain
@@ -144,3 +144,31 @@ def test_a_pool() -> None:
     (member,) = pool.spec.clusters
     assert (pool.name, member.name, member.state, member.local) == ("default", "local", "Enabled", True)
     assert (pool.status.queues, pool.status.clusters[0].active) == (2, 3)
+    assert (pool.spec.remote, pool.spec.on_cluster_lost, pool.spec.lost_after_seconds) == (False, "Wait", 300)
+
+
+def test_a_pool_of_remote_clusters() -> None:
+    secret = {"namespace": "headgate-system", "name": "east"}
+    pool = ClusterPool.parse(
+        {
+            "metadata": {"name": "europe"},
+            "spec": {
+                "clusters": [{"name": "east", "kubeconfigSecretRef": secret}],
+                "onClusterLost": "Requeue",
+                "lostAfterSeconds": 60,
+            },
+            "status": {"clusters": [{"name": "east", "notReadySince": "2026-11-23T10:00:00Z"}]},
+        }
+    )
+    (member,) = pool.spec.clusters
+    assert str(member.kubeconfig_secret_ref) == "headgate-system/east[kubeconfig]"
+    assert (pool.spec.remote, pool.spec.on_cluster_lost, pool.spec.lost_after_seconds) == (
+        True,
+        "Requeue",
+        60,
+    )
+    assert pool.status.clusters[0].not_ready_since == "2026-11-23T10:00:00Z"
+
+
+def test_a_pool_without_clusters_is_neither_local_nor_remote() -> None:
+    assert ClusterPoolSpec().remote is None
