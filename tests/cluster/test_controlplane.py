@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from controlplane import ControlPlane
+from controlplane import ClusterAccess, ControlPlane, ControlPlaneError
 from controlplane.client import Client
 from controlplane.controlplane import COMPONENTS
 
@@ -45,7 +45,7 @@ def admin(control_plane: ControlPlane) -> Client:
     return client_of(control_plane)
 
 
-def client_of(control_plane: ControlPlane, user: str = "admin") -> Client:
+def client_of(control_plane: ClusterAccess, user: str = "admin") -> Client:
     return Client(control_plane.server, control_plane.ca_file, control_plane.tokens[user])
 
 
@@ -177,6 +177,30 @@ def test_two_at_once_know_nothing_of_each_other_and_leave_nothing() -> None:
     assert not [pid for pid in pids if is_alive(pid)]
     assert not first.directory.exists()
     first.stop()  # once more does no harm
+
+
+def test_clusters_beside_it_know_nothing_of_each_other_and_end_with_it() -> None:
+    with ControlPlane.start(nodes=1) as hub:
+        with ThreadPoolExecutor(2) as pool:
+            east, west = pool.map(lambda name: hub.add_cluster(name, nodes=1), ("east", "west"))
+        with pytest.raises(ControlPlaneError, match="there is a cluster 'east' already"):
+            hub.add_cluster("east")
+        clients = [client_of(cluster) for cluster in (hub, east, west)]
+        identities = {client.get("/api/v1/namespaces/kube-system")["metadata"]["uid"] for client in clients}
+        assert len(identities) == 3
+        assert Client(east.server, east.ca_file, hub.tokens["admin"]).request("GET", JOBS)[0] == 401
+        created(clients[1], JOBS, job("here", test_duration="100ms"))
+        assert finished(clients[1], "here")["type"] == "Complete"
+        assert [client.request("GET", f"{JOBS}/here")[0] for client in clients] == [404, 200, 404]
+
+        east.stop_component("kube-apiserver")
+        assert [client.request("GET", JOBS)[0] for client in clients] == [200, 0, 200]
+        hub.remove_cluster("west")
+        assert clients[2].request("GET", JOBS)[0] == 0
+        pids = [pid for cluster in (hub, *hub.clusters.values()) for pid in cluster.pids.values()]
+        assert all(map(is_alive, pids))
+    assert not any(map(is_alive, pids))
+    assert not hub.directory.exists()
 
 
 @pytest.mark.parametrize("victim", ["owner", "supervisor"])

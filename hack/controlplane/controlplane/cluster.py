@@ -32,6 +32,9 @@ class Settings:
     node_shape: NodeShape = field(default_factory=NodeShape)
     audit: bool = False
     etcd_prefix: str = "/registry"
+    controllers: tuple[str, ...] = components.ALL_CONTROLLERS
+    client_ca: Path | None = None
+    """Who shows a certificate that one of these CAs signed is its common name, of the groups its organizations name."""
 
 
 class Cluster:
@@ -109,9 +112,10 @@ class Cluster:
                 etcd_prefix=self.settings.etcd_prefix,
                 port=self._port,
                 audit=self.settings.audit,
+                client_ca=self.settings.client_ca,
             )
         if name == CONTROLLER_MANAGER:
-            return components.controller_manager(self.files)
+            return components.controller_manager(self.files, self.settings.controllers)
         if name == SCHEDULER:
             return components.scheduler(self.files)
         return components.kwok(self.files, nodes.STAGES)

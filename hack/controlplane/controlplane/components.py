@@ -38,6 +38,19 @@ UNNEEDED_CONTROLLERS = (
     "volumeattributesclass-protection-controller",
 )
 
+# what makes Jobs run in a cluster where people create nothing else, and what its service accounts need
+JOB_CONTROLLERS = (
+    "garbage-collector-controller",
+    "job-controller",
+    "namespace-controller",
+    "node-lifecycle-controller",
+    "pod-garbage-collector-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "ttl-after-finished-controller",
+)
+ALL_CONTROLLERS = ("*", *(f"-{name}" for name in UNNEEDED_CONTROLLERS))
+
 # every write, once, when it is answered: what a benchmark needs to count the writes of a user
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
@@ -96,7 +109,9 @@ class Files:
         return self.directory / f"{name}.kubeconfig"
 
 
-def api_server(files: Files, *, etcd: str, etcd_prefix: str, port: int, audit: bool) -> list[str]:
+def api_server(
+    files: Files, *, etcd: str, etcd_prefix: str, port: int, audit: bool, client_ca: Path | None
+) -> list[str]:
     """Return the arguments of kube-apiserver."""
     arguments = [
         f"--etcd-servers={etcd}",
@@ -119,10 +134,12 @@ def api_server(files: Files, *, etcd: str, etcd_prefix: str, port: int, audit: b
     ]
     if audit:
         arguments += [f"--audit-policy-file={files.audit_policy}", f"--audit-log-path={files.audit_log}"]
+    if client_ca:
+        arguments.append(f"--client-ca-file={client_ca}")
     return arguments
 
 
-def controller_manager(files: Files) -> list[str]:
+def controller_manager(files: Files, controllers: tuple[str, ...]) -> list[str]:
     """Return the arguments of kube-controller-manager."""
     return [
         f"--kubeconfig={files.kubeconfig(CONTROLLER_MANAGER)}",
@@ -131,7 +148,7 @@ def controller_manager(files: Files) -> list[str]:
         "--use-service-account-credentials=true",  # without it the Job controller has no rights
         f"--root-ca-file={files.ca}",
         f"--service-account-private-key-file={files.signing_key}",
-        f"--controllers={','.join(('*', *('-' + name for name in UNNEEDED_CONTROLLERS)))}",
+        f"--controllers={','.join(controllers)}",
         "--kube-api-qps=500",
         "--kube-api-burst=1000",
         "--concurrent-job-syncs=20",
