@@ -1,20 +1,13 @@
-"""A slim list-and-watch of the Jobs that name a queue.
-
-It tells the engine what happened, in order, and keeps nothing itself. A watch ends all the time: it is opened again
-where it stopped; when the API server no longer remembers that place (410), all Jobs are listed anew and what the list
-lacks is gone.
-"""
+"""A slim list-and-watch of the Jobs that name a queue: it tells the engine what happened, in order."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from headgate.api.names import QUEUE_LABEL
+from headgate.api.names import MANAGED_BY, QUEUE_LABEL
 from headgate.dispatch.jobs import job_from
-from headgate.kube.client import UNREACHABLE, ApiError
-from headgate.kube.retry import backoff, pause_after
+from headgate.kube.list_watch import ListWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +20,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATH: Final = "/apis/batch/v1/jobs"
-WATCH_SECONDS: Final = 290
-"""How long the API server keeps one watch open."""
-SILENCE_SECONDS: Final = 90.0
-"""Bookmarks come about once a minute: a watch that is silent for longer is dead, whatever TCP says."""
-GONE: Final = 410
 
 
-class JobInformer:
-    """Follows the Jobs of one cluster."""
+class ProxyListener(Protocol):
+    """Who has to do with the Jobs that stand for one in another cluster."""
+
+    def job_seen(self, raw: Json) -> None:
+        """Take in a version of such a Job, whatever its state."""
+
+    def job_gone(self, uid: str) -> None:
+        """Take note that a Job was deleted, such a one or another."""
+
+
+class JobInformer(ListWatch["Job"]):
+    """Follows the Jobs of the cluster that Headgate runs in."""
 
     def __init__(
         self,
@@ -45,90 +43,21 @@ class JobInformer:
         *,
         clock: Callable[[], float],
         changed: Callable[[], None],
+        proxies: ProxyListener | None = None,
     ) -> None:
-        self._api = api
+        super().__init__(lambda: api, PATH, labels=QUEUE_LABEL, subject="Jobs")
         self._engine = engine
         self._metrics = metrics
         self._clock = clock
         self._changed = changed
-        self._version = ""
+        self._proxies = proxies
         self.synced = False
         """Whether the engine has the whole picture."""
 
-    async def list(self) -> None:
-        """Tell the engine of all Jobs, page by page, and of those that are no more."""
-        jobs: list[Job] = []
-        version = ""
-        async for page in self._api.pages(PATH, labelSelector=QUEUE_LABEL):
-            version = page["metadata"]["resourceVersion"]
-            jobs.extend(job for raw in page["items"] if (job := self._read(raw)) is not None)
-            # Parsing a page takes a while: renewing the lease must not wait for all of them.
-            await asyncio.sleep(0)
-        # In order of creation, as a watch would have told of them.
-        jobs.sort(key=lambda job: (job.created, job.uid))
-        gone = self._engine.known_uids().difference(job.uid for job in jobs)
-        for job in jobs:
-            self._engine.job_seen(job, self._clock())
-        for uid in gone:
-            self._engine.job_gone(uid, int(version), self._clock())
-        self._engine.versions_passed(int(version))
-        self._engine.loaded(self._clock())
-        self._version = version
-        self.synced = True
-        self._changed()
-
-    async def run(self) -> None:
-        """Follow the Jobs until cancelled; `list` has been called once."""
-        pauses = backoff()
-        while True:
-            try:
-                if not self._version:
-                    await self.list()
-                await self._watch()
-                pauses = backoff()
-            except ApiError as error:
-                if error.status == GONE:
-                    logger.info("the watch of Jobs is too old, listing them anew")
-                    self._version = ""
-                    continue
-                await self._recover(error, next(pauses))
-            except UNREACHABLE as error:
-                await self._recover(error, next(pauses))
-
-    async def _watch(self) -> None:
-        async with self._api.watch(
-            PATH,
-            silence=SILENCE_SECONDS,
-            labelSelector=QUEUE_LABEL,
-            resourceVersion=self._version,
-            timeoutSeconds=str(WATCH_SECONDS),
-        ) as events:
-            async for event in events:
-                self._take(event)
-                self._changed()
-
-    def _take(self, event: Json) -> None:
-        raw: dict[str, Any] = event["object"]
-        kind = event["type"]
-        if kind == "ERROR":
-            raise ApiError(int(raw.get("code") or 500), raw.get("reason") or "", raw.get("message") or "")
-        version = raw["metadata"]["resourceVersion"]
-        if kind == "BOOKMARK":
-            self._engine.versions_passed(int(version))
-        elif kind == "DELETED":
-            self._engine.job_gone(raw["metadata"]["uid"], int(version), self._clock())
-        else:
-            self._see(raw)
-        self._version = version
-
-    def _see(self, raw: Json) -> None:
-        job = self._read(raw)
-        if job is not None:
-            self._engine.job_seen(job, self._clock())
-
-    def _read(self, raw: Json) -> Job | None:
+    def read(self, raw: Json) -> Job | None:
+        """Return the engine's record of a Job. The whole of a proxy is shown to who needs it, and not kept here."""
         try:
-            return job_from(raw)
+            job = job_from(raw)
         except (KeyError, ValueError, TypeError, AttributeError):
             # Not one the API server should let through; it alone is left out.
             metadata = raw.get("metadata") or {}
@@ -137,8 +66,45 @@ class JobInformer:
             )
             self._metrics.unreadable.inc()
             return None
+        if self._proxies is not None and raw["spec"].get("managedBy") == MANAGED_BY:
+            self._proxies.job_seen(raw)
+        return job
 
-    async def _recover(self, error: Exception, pause: float) -> None:
+    def listed(self, objects: list[Job], version: str) -> None:
+        """Tell the engine of all Jobs, and of those that are no more."""
+        # In order of creation, as a watch would have told of them.
+        objects.sort(key=lambda job: (job.created, job.uid))
+        gone = self._engine.known_uids().difference(job.uid for job in objects)
+        for job in objects:
+            self._engine.job_seen(job, self._clock())
+        for uid in gone:
+            self._gone(uid, version)
+        self._engine.versions_passed(int(version))
+        self._engine.loaded(self._clock())
+        self.synced = True
+        self._changed()
+
+    def seen(self, known: Job) -> None:
+        """Tell the engine of a Job."""
+        self._engine.job_seen(known, self._clock())
+        self._changed()
+
+    def gone(self, raw: Json) -> None:
+        """Tell the engine that a Job was deleted."""
+        self._gone(raw["metadata"]["uid"], raw["metadata"]["resourceVersion"])
+        self._changed()
+
+    def passed(self, version: str) -> None:
+        """Tell the engine how far it has the whole picture."""
+        self._engine.versions_passed(int(version))
+        self._changed()
+
+    def failed(self, error: Exception) -> None:
+        """Tell a person that the picture may be old."""
         self._metrics.api_error("watch", error)
         logger.warning("the watch of Jobs broke (%s), trying again", error or type(error).__name__)
-        await asyncio.sleep(pause_after(error, pause))
+
+    def _gone(self, uid: str, version: str) -> None:
+        self._engine.job_gone(uid, int(version), self._clock())
+        if self._proxies is not None:
+            self._proxies.job_gone(uid)

@@ -1,0 +1,125 @@
+"""Following a list of objects: a full list, then a watch from there on.
+
+It keeps nothing itself: who follows is told what there is and what happens, in order. A watch ends all the time: it is
+opened again where it stopped; when the API server no longer remembers that place (410), all is listed anew, and what
+the list lacks is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from headgate.kube.client import UNREACHABLE, ApiError
+from headgate.kube.retry import backoff, pause_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.kube.client import Api, Json
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 290
+"""How long the API server keeps one watch open."""
+SILENCE_SECONDS: Final = 90.0
+"""Bookmarks come about once a minute: a watch that is silent for longer is dead, whatever TCP says."""
+GONE: Final = 410
+
+T = TypeVar("T")
+
+
+class ListWatch(ABC, Generic[T]):
+    """Follows the objects of one path that a label selector selects; `T` is what is kept of one."""
+
+    def __init__(self, api: Callable[[], Api], path: str, *, labels: str, subject: str) -> None:
+        """Follow what `api` reaches, which is asked for anew each time; `subject` is the log's word for the objects."""
+        self._api = api
+        self._path = path
+        self._labels = labels
+        self._subject = subject
+        self._version = ""
+
+    @abstractmethod
+    def read(self, raw: Json) -> T | None:
+        """Return what is kept of an object, None to leave it out."""
+
+    @abstractmethod
+    def listed(self, objects: list[T], version: str) -> None:
+        """Take in all there is at a resourceVersion: what is not among it is gone."""
+
+    @abstractmethod
+    def seen(self, known: T) -> None:
+        """Take in a version of an object."""
+
+    @abstractmethod
+    def gone(self, raw: Json) -> None:
+        """Take in that an object was deleted, with its last state."""
+
+    def passed(self, version: str) -> None:
+        """Take in that nothing else has happened up to a resourceVersion."""
+
+    @abstractmethod
+    def failed(self, error: Exception) -> None:
+        """Take in that a request failed; it is tried again."""
+
+    async def list(self) -> None:
+        """List all there is, page by page; raises `ApiError`, or one of `UNREACHABLE`."""
+        objects: list[T] = []
+        version = ""
+        async for page in self._api().pages(self._path, labelSelector=self._labels):
+            version = page["metadata"]["resourceVersion"]
+            objects.extend(known for raw in page["items"] if (known := self.read(raw)) is not None)
+            # Parsing a page takes a while: renewing the lease must not wait for all of them.
+            await asyncio.sleep(0)
+        self.listed(objects, version)
+        self._version = version
+
+    async def run(self) -> None:
+        """Follow until cancelled; `list` has been called once."""
+        pauses = backoff()
+        while True:
+            try:
+                if not self._version:
+                    await self.list()
+                await self._watch()
+                pauses = backoff()
+            except ApiError as error:
+                if error.status == GONE:
+                    logger.info("the watch of %s is too old, listing them anew", self._subject)
+                    self._version = ""
+                    continue
+                await self._recover(error, next(pauses))
+            except UNREACHABLE as error:
+                await self._recover(error, next(pauses))
+
+    async def _watch(self) -> None:
+        async with self._api().watch(
+            self._path,
+            silence=SILENCE_SECONDS,
+            labelSelector=self._labels,
+            resourceVersion=self._version,
+            timeoutSeconds=str(WATCH_SECONDS),
+        ) as events:
+            async for event in events:
+                self._take(event)
+
+    def _take(self, event: Json) -> None:
+        raw: dict[str, Any] = event["object"]
+        kind = event["type"]
+        if kind == "ERROR":
+            raise ApiError(int(raw.get("code") or 500), raw.get("reason") or "", raw.get("message") or "")
+        version: str = raw["metadata"]["resourceVersion"]
+        if kind == "BOOKMARK":
+            self.passed(version)
+        elif kind == "DELETED":
+            self.gone(raw)
+        elif (known := self.read(raw)) is not None:
+            self.seen(known)
+        self._version = version
+
+    async def _recover(self, error: Exception, pause: float) -> None:
+        self.failed(error)
+        await asyncio.sleep(pause_after(error, pause))
