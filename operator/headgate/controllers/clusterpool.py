@@ -26,6 +26,6 @@ CLUSTERPOOLS: Final = Kind(
     gone=lambda engine, name, _now: engine.pool_gone(name),
     broken=lambda engine, name, message: engine.pool_broken(name, message),
     dirty=lambda engine: engine.dirty_pools,
-    status=lambda engine, name, now: pool_status(engine.pools[name], now),
+    status=lambda engine, name, now: pool_status(engine.pools[name], engine.occupancy, now),
     notices=pool_notices,
 )

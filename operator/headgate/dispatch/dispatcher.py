@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from headgate.api.jobqueue import JobQueue
 from headgate.api.names import TERM_ANNOTATION
 from headgate.dispatch.writes import send
-from headgate.engine.decisions import Admit, Confirm, Notice, Suspend
+from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.kube.client import UNREACHABLE, ApiError
 from headgate.kube.resources import read
 from headgate.kube.retry import backoff, pause_after
@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 MAX_IN_FLIGHT: Final = 32
 IDLE_SECONDS: Final = 5.0
 """The loop turns at least this often, so that the probe of its age means something."""
+
+
+_DONE: Final = {Suspend: "suspended", Cancel: "cancelled", Requeue: "requeued"}
 
 
 class Dispatcher:
@@ -164,7 +167,7 @@ class Dispatcher:
             self._engine.written(write, now)
             logger.info(
                 "%s Job %s/%s of queue %s",
-                "suspended" if isinstance(write, Suspend) else "cancelled",
+                _DONE[type(write)],
                 write.job.namespace,
                 write.job.name,
                 write.job.queue,

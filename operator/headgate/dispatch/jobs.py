@@ -47,6 +47,8 @@ def job_from(raw: dict[str, Any]) -> Job:
         cluster=annotations.get(names.CLUSTER_ANNOTATION),
         environment=annotations.get(names.COMPUTE_ENVIRONMENT_ANNOTATION),
         share=labels.get(names.SHARE_LABEL) or None,
+        managed=spec.get("managedBy") == names.MANAGED_BY,
+        requeued=names.REQUEUED_FROM_ANNOTATION in annotations,
         deadline=spec.get("activeDeadlineSeconds"),
         constraints=constraints_of(raw),
         admitted_at=annotations.get(names.ADMITTED_AT_ANNOTATION),

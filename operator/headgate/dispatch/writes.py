@@ -1,4 +1,4 @@
-"""The three writes on a Job: admit, suspend, cancel.
+"""The four writes on a Job: admit, suspend, requeue, cancel.
 
 Each is one PATCH that demands the resourceVersion at which the Job was seen. That makes it safe to send again when
 an answer is lost: it is applied once, or refused with a conflict.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from headgate.api import names
-from headgate.engine.decisions import Admit, Cancel, Suspend
+from headgate.engine.decisions import Admit, Cancel, Requeue, Suspend
 from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 
 if TYPE_CHECKING:
@@ -37,34 +39,55 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> None:
             spec: Json = {"suspend": False}
             if write.environment is not None:
                 metadata["annotations"][names.COMPUTE_ENVIRONMENT_ANNOTATION] = write.environment
-                pod = {"nodeSelector": write.node_selector, "tolerations": write.tolerations}
-                spec["template"] = {"spec": {key: value for key, value in pod.items() if value}}
+                placement = {"nodeSelector": write.node_selector, "tolerations": write.tolerations}
+                pod = {key: value for key, value in placement.items() if value}
+                if job.managed:
+                    # It may come back and go to another environment: its own template stays what the user wrote.
+                    metadata["annotations"][names.PLACEMENT_ANNOTATION] = orjson.dumps(pod).decode()
+                else:
+                    spec["template"] = {"spec": pod}
             body: Json = {"metadata": metadata, "spec": spec}
             await api.patch(path, body, content_type=MERGE_PATCH)
         case Suspend():
             body = {"metadata": metadata, "spec": {"suspend": True}}
             await api.patch(path, body, content_type=MERGE_PATCH)
+        case Requeue():
+            metadata["annotations"] = {
+                names.ADMITTED_AT_ANNOTATION: None,
+                names.CLUSTER_ANNOTATION: None,
+                names.COMPUTE_ENVIRONMENT_ANNOTATION: None,
+                names.PLACEMENT_ANNOTATION: None,
+                names.TERM_ANNOTATION: term,
+                names.REQUEUED_FROM_ANNOTATION: write.cluster,
+            }
+            await api.patch(path, {"metadata": metadata, "spec": {"suspend": True}}, content_type=MERGE_PATCH)
         case Cancel():
-            body = {"metadata": metadata, "status": _cancelled(write, started=job.started_at > 0, now=now)}
+            body = {"metadata": metadata, "status": _cancelled(write, now=now)}
             await api.patch(f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
 
 
-def _cancelled(cancel: Cancel, *, started: bool, now: str) -> Json:
-    """Return the change of status that makes the Job controller end a Job, see the Job API's FailureTarget."""
+def _cancelled(cancel: Cancel, *, now: str) -> Json:
+    """Return the change of status that makes the Job controller end a Job, see the Job API's FailureTarget.
+
+    No Job controller looks after a proxy: one that was never sent anywhere is ended by this itself.
+    """
     second = f"{now[:19]}Z"
+    job = cancel.job
+    types = ("FailureTarget", "Failed") if job.managed and job.cluster is None else ("FailureTarget",)
     status: Json = {
         "conditions": [
             {
-                "type": "FailureTarget",
+                "type": type_,
                 "status": "True",
                 "reason": cancel.reason,
                 "message": cancel.message,
                 "lastProbeTime": second,
                 "lastTransitionTime": second,
             }
+            for type_ in types
         ]
     }
-    if not started:
+    if not job.started_at:
         # The API demands it of a finished Job, and one that waited never had it.
         status["startTime"] = second
     return status

@@ -46,6 +46,15 @@ class Suspend:
 
 
 @dataclass(slots=True, frozen=True)
+class Requeue:
+    """Send back to the head of its queue a Job whose cluster is lost."""
+
+    job: Job
+    resource_version: int
+    cluster: str
+
+
+@dataclass(slots=True, frozen=True)
 class Confirm:
     """Read a queue anew before acting on it.
 
@@ -80,5 +89,6 @@ class Notice:
     message: str
 
 
-Write = Admit | Cancel | Suspend
-Decision = Admit | Cancel | Suspend | Confirm | Notice
+Correction = Cancel | Suspend | Requeue
+Write = Admit | Correction
+Decision = Write | Confirm | Notice

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from headgate.engine.job import JobState
+from headgate.engine.placement import Place
 
 if TYPE_CHECKING:
     from headgate.api.job import Outcome
@@ -120,13 +121,10 @@ class Dependencies:
         live = self._live.get(job.namespace, {})
         return [name for name in standing.unmet if name not in live] if standing else []
 
-    def environment_of(self, namespace: str, name: str) -> str | None:
-        """Return the environment in which a Job runs or ran, None if that is not known."""
-        live = self._live.get(namespace, {}).get(name)
-        if live is not None:
-            return live.environment
-        ended = self._ended.get(namespace, {}).get(name)
-        return ended.environment if ended else None
+    def place_of(self, namespace: str, name: str) -> Place | None:
+        """Return where a Job runs or ran, None if that is not known."""
+        job = self._live.get(namespace, {}).get(name) or self._ended.get(namespace, {}).get(name)
+        return Place(job.environment, job.cluster) if job is not None and job.cluster is not None else None
 
     def ring(self, job: Job) -> list[Job]:
         """Return the Jobs of a ring that runs through this one, which waits, in which each waits for the next.

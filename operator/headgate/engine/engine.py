@@ -21,6 +21,7 @@ from headgate.engine.environments import Environments
 from headgate.engine.job import READ_FIELDS, JobState
 from headgate.engine.kinship import Kinship
 from headgate.engine.moment import Moment
+from headgate.engine.occupancy import Occupancy
 from headgate.engine.past import Past
 from headgate.engine.placing import NO_ROOM
 from headgate.engine.policies import Policies
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
     from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.api.jobqueue import JobQueue
-    from headgate.api.meta import ClusterState, Resource
+    from headgate.api.meta import Resource
     from headgate.api.schedulingpolicy import SchedulingPolicy
-    from headgate.engine.decisions import Cancel, Decision, Suspend, Write
+    from headgate.engine.decisions import Correction, Decision, Write
     from headgate.engine.environments import ScaleReading
     from headgate.engine.job import Job
+    from headgate.engine.placement import Cluster
 
 RETRY_SECONDS = (1.0, 60.0)
 """First and longest pause before a refused write is tried again; it doubles in between."""
@@ -63,6 +65,7 @@ class Engine:
         self.dirty_queues: dict[str, None] = {}
         """Queues whose status may have changed; who writes statuses empties it."""
         self.dirty_pools: dict[str, None] = {}
+        self._occupancy = self.occupancy = Occupancy()
         self._environments = Environments()
         self.environments = self._environments.by_name
         self.dirty_environments = self._environments.dirty
@@ -91,8 +94,14 @@ class Engine:
         """Take in a version of a ClusterPool."""
         pool = self._pool(resource.metadata.name)
         pool.broken = None
+        was_remote = pool.remote
         pool.set_resource(resource)
         self._pool_touched(pool)
+        if pool.remote is not was_remote:
+            for queue in pool.queues.values():
+                for job in queue.jobs.values():
+                    self._stuck.look(queue, job)
+        self._give_up(pool)
 
     def pool_gone(self, name: str) -> None:
         """Take note that a ClusterPool was deleted: its queues stall until it is back."""
@@ -106,19 +115,45 @@ class Engine:
         pool.broken = message
         self._pool_touched(pool)
 
-    def cluster_probed(
-        self, pool_name: str, cluster_name: str, state: ClusterState, version: str, message: str
-    ) -> None:
-        """Take note of a cluster's health."""
-        pool = self.pools.get(pool_name)
-        cluster = (pool.clusters or {}).get(cluster_name) if pool else None
-        if pool is None or cluster is None:
+    def cluster_answered(self, pool_name: str, name: str, version: str, now: float) -> None:
+        """Take note that a cluster is well, and that no stale copy of a Job is left there."""
+        self._moment.reach(now)
+        pool, cluster = self._cluster(pool_name, name)
+        if pool is None or cluster is None or (cluster.state, cluster.version) == ("Running", version):
             return
-        if (cluster.state, cluster.version, cluster.message) == (state, version, message):
-            return
-        cluster.state, cluster.version, cluster.message = state, version, message
+        was_lost = cluster.lost
+        cluster.answered(version)
         pool.resolve_all()
         self._pool_touched(pool)
+        for job in self._occupancy.jobs(name) if was_lost else ():
+            self._requeue(job)
+
+    def cluster_silent(self, pool_name: str, name: str, message: str, now: float) -> None:
+        """Take note that a cluster does not answer, or cannot be asked; `message` says why, to a person.
+
+        To be told again and again while it lasts: a remote cluster is lost once that has gone on for longer than
+        `spec.lostAfterSeconds` of its pool.
+        """
+        self._moment.reach(now)
+        pool, cluster = self._cluster(pool_name, name)
+        if pool is None or cluster is None or pool.resource is None:
+            return
+        before = (cluster.state, cluster.message)
+        cluster.silent(message, now, pool.resource.spec.lost_after_seconds)
+        if (cluster.state, cluster.message) == before:
+            return
+        if cluster.state != before[0]:
+            pool.resolve_all()
+            self._give_up(pool)
+        self._pool_touched(pool)
+
+    def is_given_up(self, name: str) -> bool:
+        """Whether a cluster is lost and its Jobs go back to their queues."""
+        return any(
+            pool.gives_up and cluster.lost
+            for pool in self.pools.values()
+            if (cluster := (pool.clusters or {}).get(name)) is not None
+        )
 
     def environment_changed(self, resource: ComputeEnvironment, now: float) -> None:
         """Take in a version of a ComputeEnvironment; an older one than known is ignored."""
@@ -377,8 +412,8 @@ class Engine:
             decision.job.attempts = 0
             queue.last_admitted_at = max(queue.last_admitted_at or "", admitted_at)
 
-    def written(self, decision: Cancel | Suspend, now: float) -> None:
-        """Take note that a cancellation or a suspension was accepted. The watch will show it as well."""
+    def written(self, decision: Correction, now: float) -> None:
+        """Take note that a correction was accepted. The watch will show it as well."""
         if self._answered(decision) is not None:
             decision.job.attempts = 0
 
@@ -510,14 +545,38 @@ class Engine:
     def _pool(self, name: str) -> Pool:
         pool = self.pools.get(name)
         if pool is None:
-            pool = self.pools[name] = Pool(name, self._environments, self._dependents.index)
+            pool = self.pools[name] = Pool(name, self._environments, self._dependents.index, self._occupancy)
             self._rotation.append(pool)
         return pool
+
+    def _cluster(self, pool_name: str, name: str) -> tuple[Pool | None, Cluster | None]:
+        pool = self.pools.get(pool_name)
+        return pool, (pool.clusters or {}).get(name) if pool else None
+
+    def _give_up(self, pool: Pool) -> None:
+        """Have the Jobs of lost clusters sent back where the pool wants that, or left where it does not any more."""
+        for cluster in (pool.clusters or {}).values():
+            for job in self._occupancy.jobs(cluster.name) if cluster.lost else ():
+                self._requeue(job)
+
+    def _requeue(self, job: Job) -> None:
+        """Have a Job whose cluster is lost sent back to its queue as soon as nothing else is under way for it."""
+        job.lost = (
+            job.managed
+            and job.state is JobState.ACTIVE
+            and not job.canceling
+            and job.doomed is None
+            and self.is_given_up(job.cluster or "")
+        )
+        if not job.lost or job.write or job.retry_at:
+            self._corrections.keep(job)
+        else:
+            self._corrections.requeue(job)
 
     def _queue(self, name: str) -> Queue:
         queue = self.queues.get(name)
         if queue is None:
-            queue = self.queues[name] = Queue(name, self._environments, self._moment)
+            queue = self.queues[name] = Queue(name, self._environments, self._occupancy, self._moment)
         return queue
 
     def _set_policy(self, name: str, resource: SchedulingPolicy | None) -> None:
@@ -571,6 +630,8 @@ class Engine:
             queue.last_admitted_at = max(queue.last_admitted_at or "", job.admitted_at)
         if job.state is JobState.UNADMITTED and not job.canceling:
             self._corrections.suspend(job)
+        if job.managed:
+            self._requeue(job)
         if job.doomed is not None:
             self._doom(job, *job.doomed)
         elif self._dependents.is_doomed(job):

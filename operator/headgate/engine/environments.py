@@ -56,6 +56,14 @@ class Environment:
         """Why it is invalid, or None."""
         if self.broken:
             return Stall("InvalidSpec", self.broken)
+        scaling = self.resource.spec.scaling if self.resource else None
+        if scaling is not None and self.reach is not None and len(self.reach.names) > 1:
+            names = ", ".join(self.reach.names)
+            message = (
+                f"spec.clusters: the environment is in {names}, and spec.scaling.targetRef scales one of them: name "
+                "that one, and make an environment for each of the others"
+            )
+            return Stall("AmbiguousScaling", message)
         stall = self.reach.stall if self.reach else None
         return None if stall is None or stall.reason == "NoHealthyCluster" else stall
 
@@ -214,9 +222,14 @@ class Options(NamedTuple):
 
     environments: tuple[Environment, ...]
     """Those that are enabled, in order."""
-    rooms: tuple[Room, ...]
-    """The rooms its Jobs may use, in the order in which they are tried: none where no cluster is healthy."""
+    groups: tuple[tuple[Room, ...], ...]
+    """The rooms of each of them that its Jobs may use: none where no cluster is healthy."""
     stall: Stall | None
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """All of these rooms, in the order of the environments."""
+        return tuple(room for group in self.groups for room in group)
 
 
 def options(spec: JobQueueSpec, reach: Reach, environments: Mapping[str, Environment]) -> Options:
@@ -238,17 +251,19 @@ def options(spec: JobQueueSpec, reach: Reach, environments: Mapping[str, Environ
         names = ", ".join(environment.name for environment in found)
         message = f"spec.computeEnvironments: {names} disabled; set spec.state of one of them to Enabled"
         return Options((), (), Stall("NoEnabledEnvironment", message))
-    rooms = tuple(
-        environment.room(cluster)
+    groups = tuple(
+        tuple(
+            environment.room(cluster)
+            for cluster in (environment.reach.open if environment.reach else ())
+            if cluster in reach.open
+        )
         for environment in enabled
-        for cluster in (environment.reach.open if environment.reach else ())
-        if cluster in reach.open
     )
-    if not rooms:
+    if not any(groups):
         names = ", ".join(environment.name for environment in enabled)
         message = f"no cluster that the queue may reach and that {names} is in is enabled and healthy"
         return Options((), (), Stall("NoHealthyCluster", message))
-    return Options(tuple(enabled), rooms, None)
+    return Options(tuple(enabled), groups, None)
 
 
 def _unusable(name: str, environment: Environment | None, pool: str) -> Stall | None:

@@ -72,6 +72,10 @@ class Job:
     """Names of Jobs of its namespace that must succeed first."""
     retry_of: str | None = None
     """Name of the Job of its namespace that it repeats."""
+    managed: bool = False
+    """It is a proxy: nothing runs for it in the hub, its copy in a remote cluster does the work."""
+    requeued: bool = False
+    """It was sent back from a cluster that was lost."""
     held: bool = False
     canceling: bool = False
     """It has the condition FailureTarget, or is being deleted: it is on its way out."""
@@ -96,6 +100,8 @@ class Job:
     """It takes a place in the depth of its queue."""
     excess: bool = False
     """It came when the queue was full."""
+    lost: bool = False
+    """The cluster it was admitted to is lost, and it is to go back to its queue."""
     doomed: tuple[str, str] | None = None
     """Reason and message with which it is to be cancelled."""
     depending: bool = False
@@ -122,6 +128,7 @@ class Job:
             or self.write
             or self.retry_at
             or self.doomed is not None
+            or self.lost
             or self.state is JobState.UNADMITTED
         )
 
@@ -132,6 +139,7 @@ class Job:
             and self.queue == other.queue
             and self.canceling == other.canceling
             and self.held == other.held
+            and self.requeued == other.requeued
             and self.priority == other.priority
             and self.project == other.project
             and self.run_label == other.run_label
@@ -170,6 +178,8 @@ READ_FIELDS: Final = (
     "constraints",
     "depends_on",
     "retry_of",
+    "managed",
+    "requeued",
     "admitted_at",
     "held",
     "canceling",

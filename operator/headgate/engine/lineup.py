@@ -5,7 +5,7 @@ It knows nothing of limits or rooms: it answers who is next, and who else there 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.engine.candidates import Candidates
 from headgate.engine.fairness import FAIRNESS, FairShare
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from headgate.engine.shares import Shares
 
 
+_RETURNED: Final = "*"
+"""A name that no project and no share can have."""
+
+
 class Lineup:
     """The Jobs of one queue that nothing about themselves holds back."""
 
@@ -36,6 +40,8 @@ class Lineup:
         self._fairness: Fairness = FAIRNESS["RoundRobin"](seed)
         self._key = EXECUTION_MODES["FIFO"]
         self._candidates: Candidates | None = None
+        self.returned = Lane(_RETURNED, self._key)
+        """Jobs that were sent back from a cluster that is lost: they go before all others."""
 
     @property
     def by_class(self) -> bool:
@@ -45,7 +51,7 @@ class Lineup:
     @property
     def joined(self) -> int:
         """How many of those in line belong to a run that is active."""
-        return sum(lane.joined for lane in self._lanes.values())
+        return sum(lane.joined for lane in self._lanes.values()) + self.returned.joined
 
     def arrange(self, execution_mode: str, fairness: str, shares: Shares | None, *, by_class: bool) -> None:
         """Begin anew, empty, in this order; with shares, they take the place of projects and of fairness."""
@@ -56,18 +62,21 @@ class Lineup:
         )
         self._candidates = Candidates(self._key) if by_class else None
         self._lanes.clear()
+        self.returned = Lane(_RETURNED, self._key)
         for run in self._runs.values():
             run.lanes.clear()
 
     def add(self, job: Job) -> bool:
         """Put a Job in its place; return whether it is one that may pass where others like it could not."""
-        name = self._lane_name(job)
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = Lane(name, self._key)
+        if job.requeued:
+            lane = self.returned
+        else:
+            name = self._lane_name(job)
+            known = self._lanes.get(name)
+            lane = known if known is not None else self._lanes.setdefault(name, Lane(name, self._key))
         lane.add(job, self._runs.get(job.run_key))
         first = self._candidates is not None and self._candidates.add(lane, job)
-        self._fairness.changed(lane)
+        self._changed(lane)
         return first
 
     def step_out(self, job: Job) -> Lane | None:
@@ -81,8 +90,8 @@ class Lineup:
 
     def left(self, lane: Lane) -> None:
         """Take note that a Job has left a lane for good."""
-        self._fairness.changed(lane)
-        if not lane.waiting:
+        self._changed(lane)
+        if not lane.waiting and lane is not self.returned:
             del self._lanes[lane.name]
 
     def next(self, *, joined_only: bool) -> Job | None:
@@ -92,24 +101,26 @@ class Lineup:
 
     def next_beside(self, job: Job, *, joined_only: bool) -> Job | None:
         """Return who is next in the lane of a Job, wherever that Job itself is now."""
-        lane = self._lanes.get(self._lane_name(job))
+        lane = self.returned if job.requeued else self._lanes.get(self._lane_name(job))
         return lane.first(joined_only=joined_only) if lane else None
 
     def classes(self) -> Iterator[Class]:
         """Yield the classes of what waits, lane by lane in the order of fairness."""
         if self._candidates is not None:
+            yield from self._candidates.of(self.returned)
             for lane in self._fairness.order():
                 yield from self._candidates.of(lane)
 
     def served(self, lane: Lane) -> None:
         """Take note that a Job of a lane goes."""
-        self._fairness.served(lane)
+        if lane is not self.returned:
+            self._fairness.served(lane)
 
     def run_turned(self, run: Run) -> None:
         """Take note that a run became active, or ceased to be."""
         for lane in list(run.lanes):
             lane.run_turned(run)
-            self._fairness.changed(lane)
+            self._changed(lane)
 
     def share_changed(self, job: Job) -> None:
         """Take note that the share of a Job uses more or less than before."""
@@ -121,6 +132,10 @@ class Lineup:
         """Take note that the weights of shares changed."""
         if isinstance(self._fairness, FairShare):
             self._fairness.reweigh()
+
+    def _changed(self, lane: Lane) -> None:
+        if lane is not self.returned:
+            self._fairness.changed(lane)
 
     def _lane_name(self, job: Job) -> str:
         return job.project if self._shares is None else identifier_of(job)

@@ -1,4 +1,4 @@
-"""Which clusters a queue may reach, and which one a Job goes to."""
+"""The clusters of a pool: how they are, which of them a queue may reach, and which one a Job goes to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from headgate.api.meta import ClusterState
+    from headgate.engine.occupancy import Occupancy
 
 ANY: Final = "*"
 
@@ -18,10 +19,14 @@ class Cluster:
     """A cluster of a pool, as it is now."""
 
     name: str
+    remote: bool = False
+    """Whether it is reached with a kubeconfig; the other one is the cluster that Headgate runs in."""
     enabled: bool = True
     state: ClusterState = "Running"
     version: str = ""
     message: str = ""
+    silent_since: float | None = None
+    """Since when it has not answered, in seconds since the epoch."""
 
     @property
     def shown_state(self) -> ClusterState:
@@ -32,6 +37,23 @@ class Cluster:
     def takes_jobs(self) -> bool:
         """Whether it is enabled and healthy."""
         return self.enabled and self.state == "Running"
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is a remote one that has been gone for longer than its pool bears."""
+        return self.remote and self.state == "Unknown"
+
+    def answered(self, version: str) -> None:
+        """Take note that it is well."""
+        self.state, self.version, self.message, self.silent_since = "Running", version, "", None
+
+    def silent(self, message: str, now: float, lost_after: float) -> None:
+        """Take note that it gave no answer, or cannot be asked; it is lost after so many seconds of that."""
+        self.message = message
+        if self.silent_since is None:
+            self.silent_since = now
+        gone = not self.remote or now - self.silent_since >= lost_after
+        self.state = "Unknown" if gone else "Pending"
 
 
 class Stall(NamedTuple):
@@ -81,6 +103,25 @@ def resolve(selector: Iterable[str], pool: str, clusters: Mapping[str, Cluster] 
     return Reach(names, (), stall)
 
 
-def choose(reach: Reach) -> str:
-    """Choose a cluster for a Job among the open ones, of which there is at least one: the first by name."""
-    return reach.open[0]
+class Place(NamedTuple):
+    """Where a Job runs or ran."""
+
+    environment: str | None
+    cluster: str | None
+
+    def closeness(self, environment: str | None, cluster: str) -> int:
+        """Return how much another place has in common with this one: the environment, the cluster."""
+        return (environment == self.environment) + (cluster == self.cluster)
+
+
+def choose(reach: Reach, occupancy: Occupancy, distance: Callable[[str], int] | None) -> str:
+    """Choose a cluster for a Job among the open ones, of which there is at least one.
+
+    The one at the least distance, if there is a measure of that; then the one with the fewest active Jobs; then the
+    first by name.
+    """
+    if len(reach.open) == 1:
+        return reach.open[0]
+    if distance is None:
+        return min(reach.open, key=lambda name: (occupancy.on(name), name))
+    return min(reach.open, key=lambda name: (distance(name), occupancy.on(name), name))

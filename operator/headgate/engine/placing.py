@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from headgate.api.quantity import format_quantity
+from headgate.engine.placement import choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.engine.environments import Environment
     from headgate.engine.job import Job
+    from headgate.engine.occupancy import Occupancy
+    from headgate.engine.placement import Place
     from headgate.engine.queue import Queue
     from headgate.engine.room import Kept, Rank, Room
 
@@ -25,28 +29,38 @@ BACKFILL_LIMIT = 128
 class Fit(NamedTuple):
     """Where a Job of a queue could ever go."""
 
-    rooms: tuple[Room, ...]
-    """In the order in which they are tried."""
+    groups: tuple[tuple[Room, ...], ...]
+    """Rooms in the order in which they are tried; in each group first the one with the most free."""
     reason: str
     """Why it has to wait if it does not fit now."""
     message: str
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """All of these rooms."""
+        return self.groups[0] if len(self.groups) == 1 else tuple(chain.from_iterable(self.groups))
 
 
 class Placing:
     """Finds rooms for the Jobs of one pool's queues."""
 
-    def __init__(self, predecessor: Callable[[str, str], str | None]) -> None:
+    def __init__(self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy) -> None:
         self._predecessor = predecessor
-        """Environment in which a Job (namespace, name) runs or ran."""
+        """Where a Job (namespace, name) runs or ran."""
+        self._occupancy = occupancy
+
+    def cluster(self, queue: Queue, job: Job) -> str:
+        """Return the cluster for a Job of a queue without environments that reaches at least one."""
+        return choose(queue.reach, self._occupancy, self._distance(queue, job))
 
     def fit(self, queue: Queue, job: Job) -> Fit:
         """Return the rooms that match a Job and could hold it."""
         reasons: list[str] = []
         too_large: list[str] = []
-        rooms: list[Room] = []
+        groups: list[tuple[Room, ...]] = []
         closed: list[str] = []
         kept = queue.kept
-        for environment in queue.options.environments:
+        for environment, rooms in zip(queue.options.environments, queue.options.groups, strict=True):
             assert environment.resource is not None
             why = job.constraints.contradicts(environment.resource.spec.selector)
             if why is not None:
@@ -56,12 +70,12 @@ class Placing:
             if why is not None:
                 too_large.append(why)
                 continue
-            open_rooms = [room for room in queue.options.rooms if room.environment == environment.name]
-            rooms.extend(open_rooms)
-            if not open_rooms:
+            if rooms:
+                groups.append(rooms)
+            else:
                 closed.append(f"{environment.name}: no cluster that the queue may reach is healthy")
-        if rooms or closed:
-            return Fit(self._by_affinity(queue, job, rooms), NO_ROOM, "; ".join(closed))
+        if groups or closed:
+            return Fit(self._by_affinity(queue, job, groups), NO_ROOM, "; ".join(closed))
         if too_large:
             return Fit((), TOO_LARGE, "; ".join(too_large))
         return Fit((), NO_MATCH, "; ".join(reasons))
@@ -69,14 +83,27 @@ class Placing:
     def find(
         self, queue: Queue, job: Job, fit: Fit, rank: Rank, now: float, *, passing: bool = False
     ) -> Room | None:
-        """Return the first room that a Job fits into now and that nobody ahead keeps it from, or None."""
-        kept = queue.kept
-        for room in fit.rooms:
-            if (
-                room.lacks(job.request.total, queue.name, kept) is None
+        """Return the best room that a Job fits into now and that nobody ahead keeps it from, or None.
+
+        Of the first group in which there is any: the one that is used least, then the one in the cluster with the
+        fewest active Jobs, then the first by the cluster's name.
+        """
+        kept, total = queue.kept, job.request.total
+        for group in fit.groups:
+            open_rooms = [
+                room
+                for room in group
+                if room.lacks(total, queue.name, kept) is None
                 and room.bars(rank, job, now, passing=passing) is None
-            ):
-                return room
+            ]
+            if len(open_rooms) > 1:
+                occupancy = self._occupancy
+                return min(
+                    open_rooms,
+                    key=lambda room: (room.load(total), occupancy.on(room.cluster), room.cluster),
+                )
+            if open_rooms:
+                return open_rooms[0]
         return None
 
     def pass_by(self, queue: Queue, head: Job, rank: Rank, now: float) -> tuple[Job, Room] | None:
@@ -115,13 +142,28 @@ class Placing:
                 parts.append(f"{where} is kept for Job {other}, which is ahead")
         return "; ".join(parts)
 
-    def _by_affinity(self, queue: Queue, job: Job, rooms: list[Room]) -> tuple[Room, ...]:
-        """Put the environment in which its predecessor ran first, or last, as the queue wants it."""
-        if job.retry_of is not None and queue.resource is not None:
-            before = self._predecessor(job.namespace, job.retry_of)
-            warm = queue.resource.spec.retry_affinity == "PreferWarmest"
-            rooms = sorted(rooms, key=lambda room: (room.environment == before) is not warm)
-        return tuple(rooms)
+    def _by_affinity(
+        self, queue: Queue, job: Job, groups: list[tuple[Room, ...]]
+    ) -> tuple[tuple[Room, ...], ...]:
+        """Put the rooms closest to where its predecessor ran first, or last, as the queue wants it."""
+        distance = self._distance(queue, job)
+        if distance is None:
+            return tuple(groups)
+        apart: dict[tuple[int, int], list[Room]] = {}
+        for order, group in enumerate(groups):
+            for room in group:
+                apart.setdefault((distance(room.cluster, room.environment), order), []).append(room)
+        return tuple(tuple(apart[key]) for key in sorted(apart))
+
+    def _distance(self, queue: Queue, job: Job) -> Callable[..., int] | None:
+        """Return how far a cluster, or an environment in it, is from where a Job wants to be; None if it is all one."""
+        if job.retry_of is None or queue.resource is None:
+            return None
+        before = self._predecessor(job.namespace, job.retry_of)
+        if before is None:
+            return None
+        sign = -1 if queue.resource.spec.retry_affinity == "PreferWarmest" else 1
+        return lambda cluster, environment=None: sign * before.closeness(environment, cluster)
 
 
 def _excess(environment: Environment, job: Job, kept: Kept) -> str | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.api.times import seconds
 from headgate.engine.decisions import Admit
 from headgate.engine.environments import NO_OPTIONS, options
 from headgate.engine.line import Line
-from headgate.engine.placement import Cluster, choose, resolve
+from headgate.engine.placement import Cluster, resolve
 from headgate.engine.placing import NO_ROOM, Fit, Placing
 from headgate.engine.room import Head
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from headgate.engine.dependencies import Dependencies
     from headgate.engine.environments import Environments
     from headgate.engine.job import Job
+    from headgate.engine.occupancy import Occupancy
     from headgate.engine.queue import Queue
     from headgate.engine.room import Rank, Room
 
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 class Pool:
     """One pool, with or without its ClusterPool object: queues may come first."""
 
-    def __init__(self, name: str, environments: Environments, dependencies: Dependencies) -> None:
+    def __init__(
+        self, name: str, environments: Environments, dependencies: Dependencies, occupancy: Occupancy
+    ) -> None:
         self.name = name
         self.resource: ClusterPool | None = None
         self.clusters: dict[str, Cluster] | None = None
@@ -39,10 +43,20 @@ class Pool:
         self.blocked: dict[Queue, None] = {}
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
         self._environments = environments
-        self.placing = Placing(dependencies.environment_of)
+        self.placing = Placing(dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
         self._turn = 0
+
+    @property
+    def remote(self) -> bool | None:
+        """Whether its clusters are remote ones; None while it has none."""
+        return next((cluster.remote for cluster in (self.clusters or {}).values()), None)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether Jobs of a cluster that is lost go back to their queues."""
+        return self.resource is not None and self.resource.spec.on_cluster_lost == "Requeue"
 
     def set_resource(self, resource: ClusterPool | None) -> None:
         """Take a version of the ClusterPool, or None when it is gone; what is known of a cluster's health stays."""
@@ -51,9 +65,16 @@ class Pool:
             self.clusters = None
         else:
             known = self.clusters or {}
+            silent_since = {one.name: seconds(one.not_ready_since or "") for one in resource.status.clusters}
             self.clusters = {}
             for spec in resource.spec.clusters:
-                cluster = known.get(spec.name) or Cluster(spec.name)
+                cluster = known.get(spec.name)
+                remote = spec.kubeconfig_secret_ref is not None
+                if cluster is None or cluster.remote is not remote:
+                    cluster = Cluster(spec.name, remote)
+                    if remote:
+                        cluster.state, cluster.message = "Pending", "it is being connected"
+                        cluster.silent_since = silent_since.get(spec.name)
                 cluster.enabled = spec.state == "Enabled"
                 self.clusters[spec.name] = cluster
         self.resolve_all()
@@ -121,7 +142,7 @@ class Pool:
                 self._stand_down(queue)
                 continue
             if not queue.has_environments:
-                return self._let_through(queue, job, choose(queue.reach), None)
+                return self._let_through(queue, job, self.placing.cluster(queue, job), None)
             admission = self._find_room(queue, job, now)
             if admission is not None:
                 return admission

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headgate.engine.job import Job
     from headgate.engine.line import Entry
     from headgate.engine.moment import Moment
+    from headgate.engine.occupancy import Occupancy
     from headgate.engine.past import Past
     from headgate.engine.placement import Cluster
     from headgate.engine.room import Head, Rank
@@ -39,8 +40,9 @@ _NOWHERE = Reach((), (), None)
 class Queue:
     """What is known of one queue, and the order of what waits in it."""
 
-    def __init__(self, name: str, environments: Environments, moment: Moment) -> None:
+    def __init__(self, name: str, environments: Environments, occupancy: Occupancy, moment: Moment) -> None:
         self.name = name
+        self._occupancy = occupancy
         self._environments = environments
         self._moment = moment
         self.resource: JobQueue | None = None
@@ -65,6 +67,8 @@ class Queue:
         """Who has used how much of it, if it has a scheduling policy."""
         self.pool_clusters: Mapping[str, Cluster] | None = None
         """The clusters of its pool, None while the pool does not exist."""
+        self.remote: bool | None = None
+        """Whether they are remote ones, as far as there ever were any."""
         self.last_admitted_at: str | None = None
         self.last_live = 0.0
         """When it last had a live Job, if it has none now, in seconds since the epoch."""
@@ -116,6 +120,9 @@ class Queue:
         if not self._open or 0 < self._action_limit <= self.active:
             return None
         joined_only = self.joined_only
+        returned = self._lineup.returned
+        if returned.waiting and (job := returned.first(joined_only=joined_only)) is not None:
+            return job
         if self.head is not None:
             # Who is at the head stays there until it goes: no turn, draw or usage takes the room it waits for.
             job = self._lineup.next_beside(self.head.job, joined_only=joined_only)
@@ -211,6 +218,10 @@ class Queue:
         self._reopen()
         return due
 
+    def is_stranded(self, job: Job) -> bool:
+        """Whether the Job was not made for the clusters of the pool: it is a proxy there, or none, for good."""
+        return self.remote is not None and job.managed is not self.remote
+
     def is_foreign(self, job: Job) -> bool:
         """Whether the Job was accepted into another pool: it must never run in this one."""
         return self.resource is not None and job.pool not in (None, self.resource.spec.pool)
@@ -222,6 +233,10 @@ class Queue:
         self.pool_clusters = clusters
         self.options = options
         self._reopen()
+        remote = next((cluster.remote for cluster in (clusters or {}).values()), self.remote)
+        if remote is not self.remote:
+            self.remote = remote
+            self._sort(*self._order)
 
     def set_policy(self, policy: SchedulingPolicy | None) -> None:
         """Take a version of its scheduling policy, None while that does not exist."""
@@ -389,6 +404,7 @@ class Queue:
             or job.doomed is not None
             or job.depending
             or self.is_foreign(job)
+            or self.is_stranded(job)
             or not (self.shares is None or self.shares.takes(job))
         ):
             return
@@ -446,6 +462,7 @@ class Queue:
             self.news |= sign < 0 and self.head is not None
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
+            self._occupancy.count(job, sign)
             if job.environment is not None:
                 self.active_in[job.environment] = self.active_in.get(job.environment, 0) + sign
                 self._environments.count(job, sign)

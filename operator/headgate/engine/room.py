@@ -107,6 +107,14 @@ class Room:
                 return name
         return None
 
+    def load(self, amounts: Amounts) -> float:
+        """Return the largest part of any of these resources that would be in use with this much more of each."""
+        used, limit = self.used, self.limit
+        return max(
+            ((used.get(name, 0) + amount) / bound for name, amount in amounts if (bound := limit.get(name))),
+            default=0.0,
+        )
+
     def free(self, name: str) -> int | None:
         """Return how much of a resource is free now, None where it has no bound; never below 0."""
         bound = self.limit.get(name)

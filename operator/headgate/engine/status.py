@@ -33,6 +33,7 @@ from headgate.api.times import precise_timestamp, timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headgate.engine.occupancy import Occupancy
     from headgate.engine.pool import Pool
     from headgate.engine.queue import Queue
 
@@ -106,7 +107,7 @@ def queue_status(queue: Queue, observed_version: int, now: str) -> JobQueueStatu
     return status.model_copy(update={"accounting": accounting})
 
 
-def pool_status(pool: Pool, now: str) -> ClusterPoolStatus:
+def pool_status(pool: Pool, occupancy: Occupancy, now: str) -> ClusterPoolStatus:
     """Return the status of a pool that has a ClusterPool; `now` is an RFC 3339 time."""
     assert pool.resource is not None
     before = pool.resource.status
@@ -118,7 +119,8 @@ def pool_status(pool: Pool, now: str) -> ClusterPoolStatus:
             state=cluster.shown_state,
             version=cluster.version or None,
             message=cluster.message or None,
-            active=sum(queue.active_on.get(name, 0) for queue in pool.queues.values()),
+            active=occupancy.on(name),
+            not_ready_since=timestamp(cluster.silent_since) if cluster.silent_since is not None else None,
         )
         known = probed.get(name)
         # The time of the probe that found something new: one of every probe would be a write of every probe.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from headgate.api.names import DEPENDS_ON_ANNOTATION, QUEUE_LABEL
+from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL
 from headgate.engine.decisions import Notice
 
 if TYPE_CHECKING:
@@ -15,6 +15,14 @@ QUEUE_NOT_FOUND_SECONDS: Final = 5.0
 """How long a Job may be there before the queue it names, as in GitOps it may, before a person is told."""
 MOST_QUEUE_NOT_FOUND: Final = 10
 """How many Jobs of one missing queue are told: the rest would only repeat it."""
+
+
+_WRONG_MANAGER: Final = {
+    False: "its queue's pool has remote clusters, and spec.managedBy of the Job, which cannot change any more, is not "
+    f"{MANAGED_BY}: delete the Job and create it anew with the label {QUEUE_LABEL}",
+    True: f"spec.managedBy of the Job, which cannot change any more, is {MANAGED_BY}, and its queue's pool has the "
+    "cluster that Headgate runs in, where nothing would run it: delete the Job and create it anew",
+}
 
 
 class StuckJobs:
@@ -46,6 +54,8 @@ class StuckJobs:
                 f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
                 f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
             )
+        elif queue.is_stranded(job):
+            self.tell(job, "WrongManager", _WRONG_MANAGER[job.managed])
         return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
 
     def dependencies_missing(self, job: Job, names: list[str]) -> None:

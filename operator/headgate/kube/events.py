@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from headgate.api.names import GROUP, VERSION
-from headgate.engine.decisions import Notice, Suspend
+from headgate.api.names import GROUP, REASON_REQUEUED, VERSION
+from headgate.engine.decisions import Notice, Requeue, Suspend
 from headgate.kube.client import UNREACHABLE, ApiError
 
 if TYPE_CHECKING:
-    from headgate.engine.decisions import Cancel
+    from headgate.engine.decisions import Correction
     from headgate.kube.client import Api, Json
     from headgate.telemetry.metrics import Metrics
 
@@ -46,13 +46,18 @@ class EventRecorder:
         except asyncio.QueueFull:
             self._metrics.events_dropped.inc()
 
-    def record_write(self, write: Cancel | Suspend) -> None:
-        """Have an event written of a Job that was cancelled, or sent back to the gate."""
+    def record_write(self, write: Correction) -> None:
+        """Have an event written of a Job that was cancelled, or sent back to the gate or to its queue."""
         job = write.job
         if isinstance(write, Suspend):
             reason, message = (
                 "Suspended",
                 f'sent back to wait in JobQueue "{job.queue}": it ran without admission',
+            )
+        elif isinstance(write, Requeue):
+            reason, message = (
+                REASON_REQUEUED,
+                f'cluster "{write.cluster}" is lost: back to the head of JobQueue "{job.queue}"',
             )
         else:
             reason, message = write.reason, write.message

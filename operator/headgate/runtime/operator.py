@@ -149,7 +149,7 @@ class Operator:
         # What is loaded stays: the collector need not look at a hundred thousand Jobs again and again.
         gc.collect()
         gc.freeze()
-        probe = ClusterProbe(self._api, self._engine, changed=context.changed)
+        probe = ClusterProbe(self._api, self._engine, clock=time, changed=context.changed)
         self._run("events", self._events.run())
         self._run("bindings", self._bindings.run())
         self._run("jobs", self._informer.run())

@@ -184,7 +184,10 @@ class Simulation:
         if self.engine is None:
             return
         assert self.model is not None
-        self.engine.cluster_probed(pool, cluster, "Running" if healthy else "Unknown", "", "")
+        if healthy:
+            self.engine.cluster_answered(pool, cluster, "", self.server.now)
+        else:
+            self.engine.cluster_silent(pool, cluster, "", self.server.now)
         self.model.tell_probe(pool, cluster, healthy)
 
     def read_scale(self, name: str, *, fail: bool = False) -> None:
@@ -225,7 +228,7 @@ class Simulation:
                 self.reads.append(Read(decision.queue))
             elif isinstance(decision, Admit):
                 admissions.append(decision)
-            elif not isinstance(decision, Notice):
+            elif isinstance(decision, Cancel | Suspend):
                 self._check_correction(decision)
                 writes.append(decision)
         self.model.settle()

@@ -76,7 +76,7 @@ def test_a_queue_that_reaches_nothing_stalls_and_heals(
 
 def test_an_unhealthy_cluster_takes_nothing() -> None:
     world = World(pool=False).given(a_pool(clusters="x y"), a_queue())
-    world.engine.cluster_probed("default", "x", "Unknown", "", "")
+    world.engine.cluster_silent("default", "x", "no answer", world.now)
     world.given(a_job("a")).admits()
     assert world.engine.jobs["a"].cluster == "y"
 

@@ -155,7 +155,7 @@ def test_an_environment_that_is_disabled_does_not_match() -> None:
 def test_an_environment_whose_cluster_is_down_still_matches() -> None:
     one = World().given(a_pool("default", "c1 c2"), an_environment("big", node_selector=ARM, clusters="c1"))
     one.given(an_environment("other", architecture="amd64", clusters="c2"), a_queue(environments="big other"))
-    one.engine.cluster_probed("default", "c1", "Unknown", "", "")
+    one.engine.cluster_silent("default", "c1", "no answer", one.now)
     assert one.given(a_job("arm", constraints=placed({"nodeSelector": ARM})), *jobs(1)).admits() == ""
     assert reason(one) == "InsufficientCapacity"
 
@@ -370,10 +370,10 @@ def test_a_queue_stalls_when_all_its_environments_are_disabled_or_out_of_reach()
     assert one.admits() == ""
     assert stalled(one) == "NoEnabledEnvironment"
     one.when(a_pool("default", "local far"), an_environment("big", clusters="local", generation=2))
-    one.engine.cluster_probed("default", "local", "Unknown", "", "")
+    one.engine.cluster_silent("default", "local", "no answer", one.now)
     assert one.admits() == ""
     assert stalled(one) == "NoHealthyCluster"
-    one.engine.cluster_probed("default", "local", "Running", "", "")
+    one.engine.cluster_answered("default", "local", "", one.now)
     assert one.admits() == "j0"
 
 
