@@ -12,10 +12,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from bench import engine, machine, memory, report, throughput
+from bench import engine, machine, members, memory, report, throughput
 from bench.cluster import Cluster, cluster
 
-PARTS: Final = ("engine", "backlog", "open", "rss")
+PARTS: Final = ("engine", "backlog", "open", "rss", "members")
 
 
 def main(
@@ -26,6 +26,7 @@ def main(
         int, typer.Option(help="Waiting Jobs for the engine alone; growth is from a hundredth.", min=500)
     ] = 100_000,
     rss_jobs: Annotated[int, typer.Option(help="Waiting Jobs for the memory figure.", min=100)] = 100_000,
+    member_jobs: Annotated[int, typer.Option(help="Jobs in a run over members.", min=10)] = 300,
     profile: Annotated[
         Path | None, typer.Option(help="Profile the operator into files named like this; figures suffer.")
     ] = None,
@@ -39,7 +40,7 @@ def main(
     if unknown := set(parts) - set(PARTS):
         raise typer.BadParameter(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if quick:
-        rounds, jobs, rss_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000)
+        rounds, jobs, rss_jobs, member_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000), min(member_jobs, 30)
     # Into a file or a pipe, lines are as long as they need to be.
     console = Console(width=None if sys.stdout.isatty() else 150)
     figures: dict[str, float] = {}
@@ -52,6 +53,7 @@ def main(
             "jobs": jobs,
             "engine_jobs": engine_jobs,
             "rss_jobs": rss_jobs,
+            "member_jobs": member_jobs,
             "profiled": bool(profile),
         },
         "figures": figures,
@@ -71,6 +73,11 @@ def main(
             if "rss" in parts:
                 console.log(f"memory with {rss_jobs} waiting Jobs")
                 _memory(running, rss_jobs, figures, details)
+            if "members" in parts:
+                console.log("dispatch to members")
+                pairs = members.measure(running, member_jobs, rounds, console.log, bench.profile)
+                figures.update({key: members.ratio(runs) for key, runs in pairs.items()})
+                details["members"] = pairs
     figures = {key: figures[key] for key in (target.key for target in report.TARGETS) if key in figures}
     report.show(figures, console)
     if not quick and not profile:

@@ -24,7 +24,7 @@ from bench import ROOT
 from controlplane import ControlPlane, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -156,13 +156,17 @@ class Cluster:
         """Return the term that the API server demands of an admission now."""
         return str(self.admin.call("GET", LEASE)["spec"]["leaseTransitions"])
 
-    def create_queue(self, name: str, *, paused: bool = False) -> None:
+    def create_queue(
+        self, name: str, *, paused: bool = False, pool: str = "default", clusters: Sequence[str] = ("*",)
+    ) -> None:
         """Create a queue without limits."""
         body: Json = {
             "apiVersion": "headgate.dev/v1alpha1",
             "kind": "JobQueue",
             "metadata": {"name": name},
             "spec": {
+                "pool": pool,
+                "clusters": list(clusters),
                 "runConcurrency": 0,
                 "actionConcurrency": 0,
                 "depth": 0,
@@ -176,10 +180,11 @@ class Cluster:
         return cpu_seconds(self.control_plane.pids["kube-apiserver"])
 
     def own_cpu_seconds(self, operator: Operator | None) -> float:
-        """Return the CPU time used by the control plane, the operator, this process and its ended children."""
+        """Return the CPU time used by all clusters, the operator, this process and its ended children."""
         mine = os.times()
         children = mine.children_user + mine.children_system
-        components = sum(cpu_seconds(pid) for pid in self.control_plane.pids.values())
+        clusters = [self.control_plane, *self.control_plane.clusters.values()]
+        components = sum(cpu_seconds(pid) for cluster in clusters for pid in cluster.pids.values())
         own = components + mine.user + mine.system + children
         return own + (operator.cpu_seconds() if operator else 0.0)
 

@@ -49,6 +49,9 @@ TARGETS: Final = (
     Target("fair_share_growth", "the same with a scheduling policy", "<=", 1.5),
     Target("backfill_growth", "the same where everything passes a head that does not fit", "<=", 1.5),
     Target("decisions_per_second", "engine alone, 100,000 waiting, 100 queues, 50 projects", ">=", 30_000),
+    Target("members_ratio", "dispatch to three members over that to one, copies/s", ">=", 0.9),
+    Target("dead_member_ratio", "dispatch to two members beside a dead one over the two alone", ">=", 0.9),
+    Target("hung_member_ratio", "the same beside one that takes connections and answers nothing", ">=", 0.9),
     Target("rss_mb_100k", "operator's resident memory with 100,000 waiting (MB)", "<=", 300),
 )
 

@@ -47,3 +47,9 @@ def test_the_last_line_is_a_json_object_of_known_figures() -> None:
     figures = orjson.loads(done.stdout.splitlines()[-1])
     assert set(figures) == {"decision_growth", "decisions_per_second", *GROWTHS.values()}
     assert set(figures) <= {target.key for target in TARGETS}
+
+
+def test_every_figure_is_explained() -> None:
+    text = (ROOT / "bench" / "README.md").read_text()
+
+    assert [target.key for target in TARGETS if f"| `{target.key}` |" not in text] == []
