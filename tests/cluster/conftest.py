@@ -89,14 +89,22 @@ def recorder(site: Site) -> Iterator[Recorder]:
         yield witness
 
 
+@pytest.fixture(scope="session")
+def operator_arguments() -> tuple[str, ...]:
+    """What operators are started with besides."""
+    return ()
+
+
 @pytest.fixture
-def replicas(site: Site, tmp_path: Path, recorder: Recorder) -> Iterator[Callable[..., OperatorProcess]]:
+def replicas(
+    site: Site, tmp_path: Path, recorder: Recorder, operator_arguments: tuple[str, ...]
+) -> Iterator[Callable[..., OperatorProcess]]:
     """Make operator processes; none of them outlives the test."""
     made: list[OperatorProcess] = []
     site.free_lease()
 
     def make(name: str = "operator", **options: Any) -> OperatorProcess:
-        made.append(site.operator(tmp_path, name, **options))
+        made.append(site.operator(tmp_path, name, arguments=operator_arguments, **options))
         return made[-1].start()
 
     yield make
@@ -105,10 +113,12 @@ def replicas(site: Site, tmp_path: Path, recorder: Recorder) -> Iterator[Callabl
 
 
 @pytest.fixture(scope="module")
-def operator(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+def operator(
+    site: Site, tmp_path_factory: pytest.TempPathFactory, operator_arguments: tuple[str, ...]
+) -> Iterator[OperatorProcess]:
     """An operator that leads, one for all tests of a file; it has to end well."""
     site.free_lease()
-    process = site.operator(tmp_path_factory.mktemp("operator")).start()
+    process = site.operator(tmp_path_factory.mktemp("operator"), arguments=operator_arguments).start()
     try:
         yield process.wait_until_leading()
     finally:

@@ -179,8 +179,8 @@ class Site:
         """Return a fresh namespace, with an administrator's rights."""
         return User(self.admin, self.namespace())
 
-    def recorder(self) -> Recorder:
-        return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file)
+    def recorder(self, **options: Any) -> Recorder:
+        return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file, **options)
 
     @contextmanager
     def frozen_api_server(self) -> Iterator[None]:

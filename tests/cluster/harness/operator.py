@@ -15,7 +15,7 @@ from controlplane.ports import Ports
 from tests.cluster.harness.client import PATIENCE, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 GRACE_SECONDS = 30.0
@@ -34,6 +34,7 @@ class OperatorProcess:
         lease_namespace: str,
         prefix: str,
         log_format: str = "text",
+        arguments: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.port = 0
@@ -43,6 +44,7 @@ class OperatorProcess:
         self._lease_namespace = lease_namespace
         self._prefix = prefix
         self._log_format = log_format
+        self._arguments = arguments
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,7 +60,7 @@ class OperatorProcess:
             f"--lease-name={self._prefix}", f"--lease-namespace={self._lease_namespace}",
             f"--kubeconfig={self._kubeconfig}", f"--policy-prefix={self._prefix}",
             "--metrics-host=127.0.0.1", f"--metrics-port={self.port}",
-            "--create-defaults", f"--log-format={self._log_format}",
+            "--create-defaults", f"--log-format={self._log_format}", *self._arguments,
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -9,6 +9,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ import urllib3
 from tests.cluster.harness.client import ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Json = dict[str, Any]
@@ -57,10 +59,13 @@ class Seen:
 
 
 class Recorder:
-    """Records every revision of Jobs and of Headgate's objects from its start to its stop."""
+    """Records every revision of some kinds (the paths of whose lists `watched` gives) from its start to its stop."""
 
-    def __init__(self, server: str, token: str, ca_file: Path) -> None:
+    def __init__(
+        self, server: str, token: str, ca_file: Path, *, watched: Mapping[str, str] = WATCHED
+    ) -> None:
         self._server = server
+        self._watched = watched
         self._headers = {"Authorization": f"Bearer {token}"}
         self._http = urllib3.PoolManager(maxsize=8, ca_certs=str(ca_file), retries=False)
         self._lock = threading.Lock()
@@ -69,6 +74,8 @@ class Recorder:
         """The revision after which each kind is watched."""
         self._newest: dict[str, int] = {}
         """The newest revision seen of each object, by UID."""
+        self._there: dict[str, dict[str, Json]] = defaultdict(dict)
+        """What is there of each kind, as far as seen, by UID."""
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: dict[str, urllib3.BaseHTTPResponse] = {}
@@ -83,7 +90,7 @@ class Recorder:
 
         Jobs of tests before this one are left out: they may be many, and nothing that they did is this test's.
         """
-        for kind, path in WATCHED.items():
+        for kind, path in self._watched.items():
             listed = self._get(path if kind != "Job" else f"{path}?limit=1")
             version = listed["metadata"]["resourceVersion"]
             self._since[kind] = int(version)
@@ -112,7 +119,7 @@ class Recorder:
         """
         wanted = {
             body["metadata"]["uid"]: int(body["metadata"]["resourceVersion"])
-            for kind, path in WATCHED.items()
+            for kind, path in self._watched.items()
             for body in self._get(path, accept=BRIEF)["items"] or ()
             if int(body["metadata"]["resourceVersion"]) > self._since[kind]
         }
@@ -182,6 +189,11 @@ class Recorder:
             if int(body["metadata"]["resourceVersion"]) > int(version):
                 self._note(kind, body, deleted=False, relisted=True)
         now: str = listed["metadata"]["resourceVersion"]
+        left = {body["metadata"]["uid"] for body in listed["items"]}
+        for uid, body in list(self._there[kind].items()):
+            if uid not in left:
+                gone = {**body, "metadata": {**body["metadata"], "resourceVersion": now}}
+                self._note(kind, gone, deleted=True, relisted=True)
         return now
 
     def _note(self, kind: str, body: Json, *, deleted: bool, relisted: bool = False) -> None:
@@ -190,6 +202,10 @@ class Recorder:
         with self._lock:
             self._seen.append(Seen(revision, kind, deleted, body, time.time(), relisted))
             self._newest[body["metadata"]["uid"]] = revision
+            if deleted:
+                self._there[kind].pop(body["metadata"]["uid"], None)
+            else:
+                self._there[kind][body["metadata"]["uid"]] = body
 
     def _get(self, path: str, *, accept: str = "application/json") -> Json:
         answer = self._http.request("GET", self._server + path, headers={**self._headers, "Accept": accept})
