@@ -1,0 +1,125 @@
+"""Facts about decisions: what became of the writes and the questions that the engine has asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT
+from headgate.engine.decisions import Admit
+from headgate.engine.job import JobState
+
+if TYPE_CHECKING:
+    from headgate.api.jobqueue import JobQueue
+    from headgate.engine.decisions import Correction, Write
+    from headgate.engine.hub import Hub
+    from headgate.engine.job import Job
+    from headgate.engine.job_facts import JobFacts
+    from headgate.engine.queue import Queue
+    from headgate.engine.resource_facts import ResourceFacts
+
+RETRY_SECONDS: Final = (1.0, 60.0)
+"""First and longest pause before a refused write is tried again; it doubles in between."""
+
+
+class Answers:
+    """Takes in what the API server answered."""
+
+    def __init__(self, hub: Hub, resources: ResourceFacts, jobs: JobFacts) -> None:
+        self._hub = hub
+        self._resources = resources
+        self._jobs = jobs
+
+    def admitted(self, decision: Admit, admitted_at: str, now: float) -> None:
+        """Take note that the API server accepted an admission. The watch will show it as well."""
+        queue = self._answered(decision)
+        if queue is not None:
+            decision.job.attempts = 0
+            queue.last_admitted_at = max(queue.last_admitted_at or "", admitted_at)
+
+    def written(self, decision: Correction, now: float) -> None:
+        """Take note that a correction was accepted. The watch will show it as well."""
+        if self._answered(decision) is not None:
+            decision.job.attempts = 0
+
+    def outdated(self, decision: Write, now: float) -> None:
+        """Take note that a write met a newer version of the Job, or none any more.
+
+        It will not land. The place of an admission stays taken until the watch shows that newer version: it may be
+        an earlier attempt of ours that was applied although its answer was lost.
+        """
+        self._answered(decision)
+
+    def refused(self, decision: Write, why: str, now: float) -> None:
+        """Take note that the API server refused a write for this Job: it alone waits before the next attempt."""
+        queue = self._answered(decision)
+        if queue is None:
+            return
+        job = decision.job
+        first, longest = RETRY_SECONDS
+        job.retry_at = now + min(first * 2**job.attempts, longest)
+        job.attempts += 1
+        if isinstance(decision, Admit):
+            job.assumed = False
+            queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
+            job.decided_at = 0.0
+            if job.depends_on:
+                self._hub.dependents.take_in(job, now, waits=True)
+            self._jobs.relate(job.uid, now)
+        self._hub.stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
+        self._hub.timers.at(job.retry_at, lambda now: self._retry(job, now))
+        self._hub.touch(queue, now)
+
+    def confirmed(self, name: str, resource: JobQueue | None, now: float) -> None:
+        """Take in a queue that was read anew because a decision of no return hung on it; None if it is gone."""
+        suspects = self._hub.confirmations.answer(name)
+        if suspects is None:
+            # The watch told meanwhile that it was deleted: the answer may be older than that.
+            return
+        if resource is None:
+            self._resources.queue_gone(name)
+            return
+        self._resources.queue_changed(resource, now)
+        queue = self._hub.queues[name]
+        for job in suspects:
+            if self._hub.jobs.get(job.uid) is not job or job.queue != name:
+                continue
+            if queue.lifecycle.terminating:
+                self._hub.doom(job, REASON_CANCELED, f'JobQueue "{name}" was terminated')
+            elif job.excess:
+                limit = resource.spec.depth
+                message = f'JobQueue "{name}" was full when this Job came: spec.depth is {limit}'
+                self._hub.doom(job, REASON_QUEUE_FULL, message)
+            elif job.uid in queue.overdue:
+                del queue.overdue[job.uid]
+                self._time_out(queue, job, now)
+        self._hub.confirmations.want(name)
+
+    def unconfirmed(self, name: str, now: float) -> None:
+        """Take note that reading a queue anew did not work out: it is asked for again a little later."""
+        if self._hub.confirmations.answer(name) is not None:
+            self._hub.timers.at(now + RETRY_SECONDS[0], lambda _: self._hub.confirmations.want(name))
+
+    def _answered(self, decision: Write) -> Queue | None:
+        """Close a decision; return None if a later version of the Job has closed it before."""
+        job = decision.job
+        if job.write != decision.resource_version:
+            return None
+        queue = self._hub.queues[job.queue]
+        queue.answered(job)
+        self._hub.dirty_queues[queue.name] = None
+        return queue
+
+    def _retry(self, job: Job, now: float) -> None:
+        if self._hub.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
+            return
+        job.retry_at = 0.0
+        queue = self._hub.queues[job.queue]
+        queue.enlist(job)
+        self._jobs.follow_up(queue, job, now)
+
+    def _time_out(self, queue: Queue, job: Job, now: float) -> None:
+        why = self._hub.time_limits.verdict(queue, job, now)
+        if why is not None:
+            self._hub.stuck.tell(job, "TimeLimit", why)
+            self._hub.doom(job, REASON_TIMED_OUT, why)
+            self._hub.touch(queue, now)
