@@ -55,12 +55,16 @@ UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
 class Api:
     """One API server, with one pool of connections."""
 
-    def __init__(self, configuration: official.Configuration) -> None:
+    def __init__(
+        self, configuration: official.Configuration, *, request_seconds: float = REQUEST_SECONDS
+    ) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
         self.configuration = configuration
         self.official = official.ApiClient(configuration)
         self.base = configuration.host
+        self._request_seconds = request_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
@@ -80,7 +84,8 @@ class Api:
         return cls(configuration)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what is under way, or asked for later, meets one of `UNREACHABLE`."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
         await self.official.close()
@@ -106,6 +111,10 @@ class Api:
         headers = {} if body is None else {"Content-Type": content_type}
         return _decode(await self._request(method, path, body, params, headers))
 
+    async def text(self, path: str) -> str:
+        """Return what a page that is not JSON says, such as `/readyz`; raises as `call` does."""
+        return (await self._request("GET", path, None, None, {"Accept": "*/*"})).decode(errors="replace")
+
     async def patch(self, path: str, body: Json, *, content_type: str) -> None:
         """Patch an object without asking what became of it; raises as `call` does."""
         await self._request("PATCH", path, body, None, {"Content-Type": content_type, "Accept": _BRIEF})
@@ -116,7 +125,12 @@ class Api:
         headers |= await self.authorization()
         data = None if body is None else orjson.dumps(body)
         async with self._http().request(
-            method, self._url(path), params=params, data=data, headers=headers
+            method,
+            self._url(path),
+            params=params,
+            data=data,
+            headers=headers,
+            server_hostname=self.configuration.tls_server_name,
         ) as response:
             payload = await response.read()
             if response.status >= 400:
@@ -136,10 +150,14 @@ class Api:
     @asynccontextmanager
     async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:
         """Open a watch and yield its events; `TimeoutError` when nothing at all came for `silence` seconds."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=REQUEST_SECONDS, sock_read=silence)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._request_seconds, sock_read=silence)
         query = {**params, "watch": "1", "allowWatchBookmarks": "true"}
         async with self._http().get(
-            self._url(path), params=query, headers=await self.authorization(), timeout=timeout
+            self._url(path),
+            params=query,
+            headers=await self.authorization(),
+            timeout=timeout,
+            server_hostname=self.configuration.tls_server_name,
         ) as response:
             if response.status >= 400:
                 raise _error(response, await response.read())
@@ -150,11 +168,16 @@ class Api:
         return yarl.URL(self.base + path, encoded=True)
 
     def _http(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise aiohttp.ClientConnectionError("the connection was closed on this side")
         if self._session is None:
             tls = self.official.rest_client.ssl_context
-            connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls)
-            timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
+                timeout=aiohttp.ClientTimeout(total=self._request_seconds),
+                proxy=self.configuration.proxy,
+                trust_env=False,
+            )
         return self._session
 
 
@@ -165,11 +188,17 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
         for line in lines:
-            yield orjson.loads(line)
+            yield _decode(line)
 
 
 def _decode(payload: bytes) -> Json:
-    answer: Json = orjson.loads(payload) if payload else {}
+    if not payload:
+        return {}
+    try:
+        answer: Json = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        # Something in between answered, not the API server.
+        raise aiohttp.ClientPayloadError("the answer is not JSON") from None
     return answer
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from headgate.kube.client import UNREACHABLE, ApiError
@@ -26,6 +27,8 @@ WATCH_SECONDS: Final = 290
 """How long the API server keeps one watch open."""
 SILENCE_SECONDS: Final = 90.0
 """Bookmarks come about once a minute: a watch that is silent for longer is dead, whatever TCP says."""
+SHORTEST_SECONDS: Final = 1.0
+"""A watch that ends in order within this time is not an API server's, which must not be asked again at once."""
 GONE: Final = 410
 
 T = TypeVar("T")
@@ -84,8 +87,12 @@ class ListWatch(ABC, Generic[T]):
             try:
                 if not self._version:
                     await self.list()
+                began = monotonic()
                 await self._watch()
-                pauses = backoff()
+                if monotonic() - began > SHORTEST_SECONDS:
+                    pauses = backoff()
+                else:
+                    await asyncio.sleep(next(pauses))
             except ApiError as error:
                 if error.status == GONE:
                     logger.info("the watch of %s is too old, listing them anew", self._subject)

@@ -1,0 +1,55 @@
+"""The client for an API server, as far as no API server is needed to see it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from headgate.kube.client import UNREACHABLE, Api
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def answering(text: str) -> AsyncIterator[Api]:
+    """A client of a server that gives every request this answer."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    configuration = Configuration()
+    configuration.host = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    api = Api(configuration)
+    try:
+        yield api
+    finally:
+        await api.close()
+        await runner.cleanup()
+
+
+async def test_an_answer_that_is_not_json_is_none() -> None:
+    async with answering("<html>sign in</html>\n") as api:
+        with pytest.raises(UNREACHABLE):
+            await api.call("GET", "/version")
+        async with api.watch("/apis/batch/v1/jobs", silence=1) as events:
+            with pytest.raises(UNREACHABLE):
+                await anext(events)
+        assert await api.text("/readyz") == "<html>sign in</html>\n"
+
+
+async def test_a_closed_client_reaches_nobody() -> None:
+    async with answering("{}") as api:
+        assert await api.call("GET", "/version") == {}
+        await api.close()
+        with pytest.raises(UNREACHABLE):
+            await api.call("GET", "/version")
