@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT
-from headgate.engine.decisions import Admit
+from headgate.engine.decisions import Admit, Requeue
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Answers:
         """Take note that a correction was accepted. The watch will show it as well."""
         if self._answered(decision) is not None:
             decision.job.attempts = 0
+            decision.job.assumed = isinstance(decision, Requeue)
 
     def outdated(self, decision: Write, now: float) -> None:
         """Take note that a write met a newer version of the Job, or none any more.

@@ -61,6 +61,8 @@ class Clusters:
 
     def give_up(self, pool: Pool) -> None:
         """Have the Jobs of lost clusters sent back where the pool wants that, or left where it does not any more."""
+        for job in self._hub.corrections.lost:
+            self.requeue(job)
         for cluster in (pool.clusters or {}).values():
             for job in self._hub.occupancy.jobs(cluster.name) if cluster.lost else ():
                 self.requeue(job)
@@ -74,7 +76,7 @@ class Clusters:
             and job.doomed is None
             and self.is_given_up(job.cluster or "")
         )
-        if not job.lost or job.write or job.retry_at:
+        if not job.lost or job.write or job.retry_at or job.assumed:
             self._hub.corrections.keep(job)
         else:
             self._hub.corrections.requeue(job)

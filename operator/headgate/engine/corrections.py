@@ -33,6 +33,11 @@ class Corrections:
         """Have a Job whose cluster is lost sent back to its queue."""
         self._lost[job.uid] = job
 
+    @property
+    def lost(self) -> list[Job]:
+        """The Jobs that are to be sent back to their queue."""
+        return list(self._lost.values())
+
     def keep(self, job: Job) -> None:
         """Leave a Job in its cluster."""
         self._lost.pop(job.uid, None)

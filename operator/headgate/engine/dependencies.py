@@ -56,7 +56,8 @@ class Dependencies:
         if before is not None:
             self._ignore(job, before)
         job.depending = False
-        if not job.depends_on:
+        if not job.depends_on or job.requeued:
+            # What was sent back had been let through: all that it depends on had succeeded by then.
             return []
         known = self._ended.get(job.namespace, {})
         standing = self._standing[job.uid] = Standing({})

@@ -91,7 +91,7 @@ class Job:
     arrival: int = 0
     """Order of arrival in its queue; decides which Jobs are the latest when a queue is over its depth."""
     assumed: bool = False
-    """Admitted by a decision that the watch has not confirmed yet."""
+    """Admitted, or sent back from a lost cluster, by a decision that the watch has not confirmed yet."""
     generation: int = 0
     """Generation of the queue's spec under which the open decision was taken."""
     write: int = 0

@@ -30,7 +30,7 @@ class Fit(NamedTuple):
     """Where a Job of a queue could ever go."""
 
     groups: tuple[tuple[Room, ...], ...]
-    """Rooms in the order in which they are tried; in each group first the one with the most free."""
+    """Rooms in the order in which they are tried; those of a group are equals, of which the best is taken."""
     reason: str
     """Why it has to wait if it does not fit now."""
     message: str

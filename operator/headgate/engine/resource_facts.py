@@ -44,6 +44,7 @@ class ResourceFacts:
         pool = self._hub.pool(name)
         pool.set_resource(None)
         self._hub.pool_touched(pool)
+        self._clusters.give_up(pool)
 
     def pool_broken(self, name: str, message: str) -> None:
         """Take note that the newest version of a ClusterPool makes no sense; the last good one stays in force."""
@@ -157,8 +158,6 @@ class ResourceFacts:
             too_many = queue.set_resource(resource, past=past)
             if self._hub.loaded:
                 queue.depth.settle()
-            for job in queue.jobs.values():
-                self._jobs.tell_if_stuck(queue, job, now)
         else:
             too_many = queue.set_resource(resource)
         if too_many or (queue.lifecycle.terminating and not was_terminating):
@@ -166,6 +165,9 @@ class ResourceFacts:
         self._hub.policies.follow(queue)
         pool = self._hub.pool(resource.spec.pool)
         pool.add(queue)
+        if known is None:
+            for job in queue.jobs.values():
+                self._jobs.tell_if_stuck(queue, job, now)
         for environment in named_before ^ queue.names_environments:
             self._hub.environments.dirty[environment] = None
         self._hub.time_limits.watch(queue)
