@@ -209,8 +209,8 @@ def change_environment(sim: Simulation, which: int, how: int) -> None:
     else:
         fields["type"], fields["architecture"] = known.spec.type, known.spec.instance_shape.architecture
     if name == "e4":
-        # It is in one cluster: its machines are those of that.
-        fields["clusters"] = "p1"
+        # Mostly it is in one cluster: its machines are those of that.
+        fields["clusters"] = ("p1", "p2", "p1", "p1 p2", "*")[how // 11 % 5]
         fields["shape"] = "cpu=2 memory=4Gi"
         fields["scaling"] = ((0, 3, 0), (1, 4, 120), (0, 2, 60))[how // 5 % 3]
     sim.server.put_environment(name, **fields)

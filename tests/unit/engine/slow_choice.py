@@ -7,6 +7,7 @@ it admits only those who may and stops only when nobody must.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from headgate.api.jobqueue import JobQueue
     from headgate.engine.decisions import Admit
     from headgate.engine.job import Job
-
-CLUSTERS = ("", "")
-"""Stands for all clusters of a queue without environments: there is always room."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,8 @@ class Choice:
         self.model = model
         self.now = model.now
         self.rooms = model.rooms()
+        self.active = Counter(model.cluster_of(job) for job in model.live() if model.is_active(job))
+        """Jobs by cluster, whatever their queues."""
         self.heads = cache(model.heads)
         self.claim = cache(self._claim)
         self.kept = cache(self._kept)
@@ -70,15 +70,14 @@ class Choice:
         assert option is not None, (
             f"{job.uid} is admitted, it should be one of {sorted(option.job.uid for option in options)}"
         )
+        place = (decision.environment or "", decision.cluster)
+        assert place in option.places, f"{job.uid} goes to {place}, it should go to one of {option.places}"
         assert decision.cluster in self.model.clusters(queue)
         if decision.environment is None:
-            assert option.places == {CLUSTERS}, f"{job.uid} is admitted to no environment"
             assert decision.node_selector is None
             assert decision.tolerations is None
-            return option.at_head
-        place = (decision.environment, decision.cluster)
-        assert place in option.places, f"{job.uid} goes to {place}, it should go to one of {option.places}"
-        self._check_template(decision, job)
+        else:
+            self._check_template(decision, job)
         return option.at_head
 
     def may(self, pool: str) -> list[Option]:
@@ -182,7 +181,8 @@ class Choice:
         """The places a Job can go to now, ahead of its own head if one is given."""
         queue = self.model.queues[job.queue]
         if not queue.spec.compute_environments:
-            return [CLUSTERS]
+            # There is always room.
+            return [("", cluster) for cluster in self.model.clusters(queue)]
         return [room.place for room in self.reach(job.uid) if self._can_enter(job, head, room, sure=sure)]
 
     def _can_enter(self, job: Job, head: Job | None, room: Room, *, sure: bool) -> bool:
@@ -233,30 +233,52 @@ class Choice:
             times = {room.place: room.earliest(head.queue, demand, kept) for room in rooms}
             # Whose deadline is over may go at any moment: whether that is earlier or now is all the same.
             for clamped in ({place: max(at, self.now) for place, at in times.items()}, times):
-                for order in self._orders(head, [room.place for room in rooms]):
-                    first = min(order, key=lambda place: clamped[place])
-                    reserved[first, clamped[first]] = None
+                # Of those that are free at the same time the one that is closest, whatever runs there now.
+                order = sorted(claimed, key=lambda place: (self._distance(head, place), claimed.index(place)))
+                first = min(order, key=lambda place: clamped[place])
+                reserved[first, clamped[first]] = None
         return Claim(head, backfill, claimed, tuple(reserved))
 
     def _first_places(self, job: Job, head: Job | None) -> set[Place]:
-        """The places that may be the first, in the order in which it tries them, where it can go."""
+        """The places that may be the best for it where it can go."""
         may, must = self.allowed(job, head, sure=False), set(self.allowed(job, head, sure=True))
+        environments = [place[0] for place in may]
         found = set()
-        for order in self._orders(job, may):
-            for place in order:
-                found.add(place)
-                if place in must:
-                    break
+        for place in sorted(
+            may,
+            key=lambda place: (
+                self._distance(job, place),
+                environments.index(place[0]),
+                self._load(job, place),
+                self.active[place[1]],
+                place[1],
+            ),
+        ):
+            found.add(place)
+            if place in must:
+                break
         return found
 
-    def _orders(self, job: Job, places: list[Place]) -> list[list[Place]]:
-        """The orders in which a Job may try its places."""
-        if job.retry_of is None:
-            return [places]
+    def _distance(self, job: Job, place: Place) -> int:
+        """How far a place is from where a Job wants to be: near where the one ran that it repeats, or far from it."""
+        before = self.model.predecessor(job)
+        if before is None:
+            return 0
+        common = sum(one == other for one, other in zip(place, before, strict=True))
         warm = self.model.queues[job.queue].spec.retry_affinity == "PreferWarmest"
-        before, forgotten = self.model.predecessor(job)
-        orders = [places] if forgotten else []
-        return orders + [sorted(places, key=lambda place: (place[0] == name) is not warm) for name in before]
+        return 2 - common if warm else common
+
+    def _load(self, job: Job, place: Place) -> Fraction:
+        """What would be used of the resource of which a Job would leave the smallest part in a room."""
+        room = self.rooms.get(place)
+        if room is None:
+            return Fraction(0)
+        used = [
+            Fraction(room.used(resource) + amount, room.capacity[resource])
+            for resource, amount in job.request.total
+            if room.capacity.get(resource)
+        ]
+        return max(used, default=Fraction(0))
 
     def _reach(self, uid: str) -> tuple[Room, ...]:
         """The rooms that match a Job and could ever hold it, in order."""

@@ -64,8 +64,12 @@ class Reach(Told):
         pool = self.pools.get(environment.spec.pool)
         if pool is None:
             return False
-        members = {member.name for member in pool.spec.clusters}
-        return environment.spec.clusters == ["*"] or members.issuperset(environment.spec.clusters)
+        members = {member.name: member.state for member in pool.spec.clusters}
+        wanted = environment.spec.clusters
+        if wanted == ["*"]:
+            wanted = [name for name, state in members.items() if state == "Enabled"]
+        # What is scaled is the machines of one cluster.
+        return members.keys() >= set(wanted) and (environment.spec.scaling is None or len(wanted) <= 1)
 
     def named(self, queue: JobQueue) -> list[ComputeEnvironment]:
         """The environments that a queue names and that exist, in order."""

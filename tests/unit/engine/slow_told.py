@@ -65,8 +65,6 @@ class Told:
         """Namespace and name of every Job that was seen to succeed."""
         self.failed: dict[tuple[str, str], set[str]] = defaultdict(set)
         """UIDs by namespace and name of Jobs that were seen to end in another way, and may still be there."""
-        self.ran_in: dict[tuple[str, str], set[str | None]] = defaultdict(set)
-        """Environments by namespace and name of all that were seen admitted."""
 
     @property
     def now(self) -> float:
@@ -98,8 +96,6 @@ class Told:
                 self.succeeded.add(named)
             else:
                 self.failed[named].add(job.uid)
-        if job.admitted_at is not None:
-            self.ran_in[named].add(job.environment)
         if key is not None and known is not None:
             finished_admitted = job.state is JobState.FINISHED and job.admitted_at is not None
             if finished_admitted and known.queue == job.queue:
@@ -216,10 +212,12 @@ class Told:
     def cluster_of(self, job: Job) -> str:
         return self.assumed[job.uid].cluster if job.uid in self.assumed else job.cluster or ""
 
+    def environment_of(self, job: Job) -> str | None:
+        return self.assumed[job.uid].environment if job.uid in self.assumed else job.environment
+
     def place_of(self, job: Job) -> Place | None:
         """Environment and cluster of an active Job, if it was admitted to an environment."""
-        known = self.assumed.get(job.uid)
-        environment = known.environment if known else job.environment
+        environment = self.environment_of(job)
         return (environment, self.cluster_of(job)) if environment is not None else None
 
     def end_of(self, job: Job) -> float:
@@ -283,12 +281,13 @@ class Told:
     def depends_on_failed(self, job: Job) -> bool:
         return any(self.failed.get((job.namespace, name)) for name in job.depends_on)
 
-    def predecessor(self, job: Job) -> tuple[set[str | None], bool]:
-        """The environments in which the Job that this one repeats may have run, and whether that may be forgotten."""
-        name = (job.namespace, job.retry_of or "")
-        known = [other for other in self.jobs.values() if (other.namespace, other.name) == name]
-        places = {(self.place_of(other) or (other.environment, ""))[0] for other in known}
-        return (places, False) if places else (self.ran_in.get(name, set()), True)
+    def predecessor(self, job: Job) -> Place | None:
+        """Where the Job that this one repeats runs or ran, if it is still there; no two have one name here."""
+        for other in self.jobs.values():
+            if (other.namespace, other.name) == (job.namespace, job.retry_of):
+                cluster = self.cluster_of(other)
+                return (self.environment_of(other) or "", cluster) if cluster else None
+        return None
 
 
 def seconds(stamp: str | None) -> float:
