@@ -85,7 +85,7 @@ def given(admin: Client, namespace: str) -> User:
 @pytest.fixture
 def recorder(site: Site) -> Iterator[Recorder]:
     """The witness; what it saw is checked when the test is done."""
-    with watched(site) as witness:
+    with watched(site.recorder()) as witness:
         yield witness
 
 

@@ -74,7 +74,7 @@ def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> N
     operator = site.operator(tmp_path).start().wait_until_leading()
     given = site.given()
     try:
-        with watched(site, may_relist=True) as recorder:
+        with watched(site.recorder(), may_relist=True) as recorder:
             given.queue("line", actionConcurrency=7)
             given.queue("runs", runConcurrency=2)
             full = given.fill("line", 7)

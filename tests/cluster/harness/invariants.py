@@ -8,6 +8,7 @@ environments) is in force `SETTLED` seconds after it was seen.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,8 @@ ADMITTED_AT = "headgate.dev/admitted-at"
 CLUSTER = "headgate.dev/cluster"
 ENVIRONMENT = "headgate.dev/compute-environment"
 ARCHITECTURE = "kubernetes.io/arch"
+PLACEMENT = "headgate.dev/placement"
+REQUEUED_FROM = "headgate.dev/requeued-from"
 HOLD = "headgate.dev/hold"
 PRIORITY = "headgate.dev/priority"
 SETTLED = 5.0
@@ -47,6 +50,8 @@ class Job:
     body: Json
     stamps: set[str] = field(default_factory=set)
     """Every `admitted-at` it ever had."""
+    requeued: int = 0
+    """How often it was sent back, from a cluster that was lost."""
 
     @property
     def queue(self) -> str | None:
@@ -269,6 +274,8 @@ class Checker:
         was_active = known is not None and job.active
         was_finished = job.finished if known else None
         was_queue, was_run, was_touched = job.queue, self.run_of(job), _is_touched(job.body)
+        if was_active and job.admitted_at not in (None, _annotations(seen.body).get(ADMITTED_AT)):
+            self._requeue(seen, job)
         job.body = seen.body
         self.jobs[seen.uid] = job
         if was_queue != job.queue:
@@ -291,7 +298,7 @@ class Checker:
         if is_new_stamp or (job.active and not was_active):
             if known is not None and not seen.relisted:
                 self._admission(seen, queue, job, was_finished)
-            if len(job.stamps) > 1 or not is_new_stamp:
+            if len(job.stamps) > 1 + job.requeued or not is_new_stamp:
                 self.wrong.append(f"revision {seen.revision}: Job {seen.name} is admitted more than once")
             actions, runs = self.peaks.get(job.queue, (0, 0))
             self.peaks[job.queue] = (
@@ -306,6 +313,13 @@ class Checker:
             if known is not None and job.stamps:
                 queue.anchors[was_run].add(job.uid)
             self._end_run(queue, was_run)
+
+    def _requeue(self, seen: Seen, job: Job) -> None:
+        """An active Job of a cluster that is lost waits again, and says from where it came back."""
+        before, after = _annotations(job.body), _annotations(seen.body)
+        job.requeued += 1
+        if not seen.body["spec"].get("suspend") or after.get(REQUEUED_FROM) != before.get(CLUSTER):
+            self.wrong.append(f"revision {seen.revision}: Job {seen.name} loses its admission")
 
     def _note_place(self, seen: Seen, known: Job | None) -> None:
         """Take note that something changes in a compute environment, if it does."""
@@ -421,7 +435,7 @@ def _why_no_room(spec: Json, body: Json, used: dict[str, Fraction], asked: dict[
     for name, bound in bounds.items():
         if asked.get(name) and used.get(name, 0) > bound:
             return f"{float(used[name])} {name} are requested there, and it has {float(bound)}"
-    pod = body["spec"]["template"]["spec"]
+    pod = {**body["spec"]["template"]["spec"], **placement_of(body)}
     selector = dict(spec.get("nodeSelector") or {})
     if "architecture" in shape:
         selector.setdefault(ARCHITECTURE, shape["architecture"])
@@ -433,6 +447,12 @@ def _why_no_room(spec: Json, body: Json, used: dict[str, Fraction], asked: dict[
         if _told(toleration) not in map(_told, pod.get("tolerations") or ()):
             return f"it does not get the toleration {toleration}"
     return None
+
+
+def placement_of(body: Json) -> Json:
+    """Return what the pods of a Job get in the cluster that it is sent to, of their spec."""
+    found: Json = json.loads(_annotations(body).get(PLACEMENT, "{}"))
+    return found
 
 
 def _told(toleration: Json) -> Json:

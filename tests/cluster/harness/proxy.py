@@ -1,7 +1,8 @@
 """What a test puts between a client and the API server.
 
 A `Wire` can be cut, without a look at what goes over it: that drops watches, and loses the answers of writes that were
-carried out. A `Gate` speaks TLS with the API server and none with the client, so it can hold back some requests.
+carried out. Or it can be held: then nothing arrives, and nobody is told, as when a network is parted. A `Gate` speaks
+TLS with the API server and none with the client, so it can hold back some requests.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -33,6 +35,8 @@ class Wire:
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
+        self._open = threading.Event()
+        self._open.set()
 
     def __len__(self) -> int:
         """Return how many connections there are."""
@@ -49,6 +53,23 @@ class Wire:
                     end.shutdown(socket.SHUT_RDWR)
         return len(pairs)
 
+    def hold(self) -> None:
+        """Let nothing through any more, in either way; connections stay, and new ones are taken."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Let through what was held, and all that comes."""
+        self._open.set()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Let nothing through for a while."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
     def __enter__(self) -> Self:
         self._spawn(self._accept)
         return self
@@ -59,6 +80,7 @@ class Wire:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.release()
         self.cut()
         for thread in self._threads:
             thread.join(5)
@@ -89,6 +111,7 @@ class Wire:
         try:
             while True:
                 for end in select.select(pair, [], [])[0]:
+                    self._open.wait()
                     data = end.recv(65536)
                     if not data:
                         return

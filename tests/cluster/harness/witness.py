@@ -10,14 +10,12 @@ from tests.cluster.harness.invariants import violations
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.harness.cluster import Site
     from tests.cluster.harness.recorder import Recorder
 
 
 @contextmanager
-def watched(site: Site, *, may_relist: bool = False) -> Iterator[Recorder]:
+def watched(recorder: Recorder, *, may_relist: bool = False) -> Iterator[Recorder]:
     """Record until the end, then check the invariants."""
-    recorder = site.recorder()
     recorder.may_relist = may_relist
     recorder.start()
     try:
