@@ -7,6 +7,8 @@ RUN := .venv/bin/python
 ARGS ?=
 # Each with a control plane of its own. More than there are processors: most of what a test does is to wait.
 WORKERS ?= 3
+# Clusters beside the control plane of `make up`, in a pool of their own.
+MEMBERS ?= 0
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 
 .PHONY: help demo test up down bench crds lint
@@ -21,8 +23,8 @@ test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them
 	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform >&2
 	@$(RUN) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"
-	@$(RUN) -m hack.local up
+up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"; MEMBERS=2 for more clusters
+	@$(RUN) -m hack.local up --members=$(MEMBERS)
 
 down: .venv/stamp ## stop what `make up` started, and remove its state
 	@$(RUN) -m hack.local down

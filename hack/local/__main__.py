@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hack.local import chart, keeper
+from hack.local import chart, keeper, members
 
 from controlplane import ControlPlaneError, daemon
 from controlplane.binaries import CORE, ensure
@@ -45,7 +45,7 @@ def up(arguments: argparse.Namespace) -> None:
     directory: Path = arguments.dir
     ensure([*CORE, "helm"])
     with turn(directory):
-        state, already = daemon.up(directory, arguments.nodes, audit=False)
+        state, already = daemon.up(directory, arguments.nodes, members=arguments.members, audit=False)
         say(f"control plane {'already runs' if already else 'started'} at {state['server']}")
         kubeconfig = Path(state["kubeconfig"])
         if not already:
@@ -63,6 +63,15 @@ def up(arguments: argparse.Namespace) -> None:
             chart.kubectl(kubeconfig, "wait", "--for=create", "--timeout=30s", name)
             chart.kubectl(kubeconfig, "wait", "--for=condition=Ready", "--timeout=30s", name)
         say(f'operator {"already runs" if already else "started"}; pool and queue "default" are ready')
+        if state["clusters"]:
+            members.join(kubeconfig, state["clusters"])
+            say(
+                f'pool "{members.POOL}" has the clusters {", ".join(state["clusters"])}; its queue is "{members.POOL}"'
+            )
+            for cluster in state["clusters"].values():
+                say(
+                    f"look into one of them: kubectl --kubeconfig {shlex.quote(cluster['kubeconfig'])} get jobs"
+                )
     if shutil.which("kubectl") is None:
         say(f"there is no kubectl in your PATH; one is at {Path(sys.executable).parent / 'kubectl'}")
     say("now: kubectl apply -f examples/basic.yaml, kubectl get jobqueues; and make down when you are done")
@@ -119,6 +128,9 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         if function is up:
             added.add_argument("--nodes", type=int, default=NODES, help="simulated nodes (default 10)")
+            added.add_argument(
+                "--members", type=int, default=0, help="clusters of a pool of their own (default 0)"
+            )
         if function is keep:
             added.add_argument("--kubeconfig", type=Path, required=True, help="what the operator works with")
     return top

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from controlplane import daemon
 from controlplane.binaries import CORE, ensure, path_of, tool, tools
@@ -56,9 +57,13 @@ def up(arguments: argparse.Namespace) -> None:
             arguments.dir.mkdir(parents=True, exist_ok=True)
             run([str(tool("kind")), "create", "cluster", "--name", KIND_NAME, "--kubeconfig", kubeconfig])
         case _:
-            state, already = daemon.up(arguments.dir, arguments.nodes, audit=arguments.audit)
+            state, already = daemon.up(
+                arguments.dir, arguments.nodes, members=arguments.members, audit=arguments.audit
+            )
             kubeconfig = state["kubeconfig"]
             say(f"{'already running' if already else 'running'} at {state['server']}")
+            for name, cluster in state["clusters"].items():
+                say(f"{name} at {cluster['server']}: KUBECONFIG={cluster['kubeconfig']}")
     print(f"export KUBECONFIG={shlex.quote(kubeconfig)}")
 
 
@@ -79,14 +84,20 @@ def status(arguments: argparse.Namespace) -> int:
     if state is None:
         say("starting" if daemon.is_running(arguments.dir) else "nothing is running")
         return 1
+    healthy = [is_healthy(cluster) for cluster in (state, *state["clusters"].values())]
+    return 0 if all(healthy) else 1
+
+
+def is_healthy(cluster: dict[str, Any]) -> bool:
+    """Print what runs of a cluster; tell whether all of it does, and its API server is ready."""
     healthy = True
-    for name, pid in state["pids"].items():
+    for name, pid in cluster["pids"].items():
         megabytes = resident_megabytes(pid)
         healthy &= megabytes is not None
         print(f"{name:<26} {f'pid {pid:<8} {megabytes} MB' if megabytes is not None else 'ended'}")
-    ready = Client(state["server"], arguments.dir / "pki" / "ca.crt", "").get("/readyz") == "ok"
-    print(f"{state['server']} {'ready' if ready else 'not ready'}; KUBECONFIG={state['kubeconfig']}")
-    return 0 if healthy and ready else 1
+    ready = Client(cluster["server"], Path(cluster["ca"]), "").get("/readyz") == "ok"
+    print(f"{cluster['server']} {'ready' if ready else 'not ready'}; KUBECONFIG={cluster['kubeconfig']}")
+    return healthy and ready
 
 
 def path(arguments: argparse.Namespace) -> None:
@@ -106,7 +117,7 @@ def logs(arguments: argparse.Namespace) -> None:
 
 def serve(arguments: argparse.Namespace) -> None:
     """Hold a control plane in the foreground until SIGTERM: what `up` starts."""
-    daemon.serve(arguments.dir, arguments.nodes, audit=arguments.audit)
+    daemon.serve(arguments.dir, arguments.nodes, members=arguments.members, audit=arguments.audit)
 
 
 def resident_megabytes(pid: int) -> int | None:
@@ -144,6 +155,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         added = folder(command(function, text))
         added.add_argument("--nodes", type=int, default=10, help="simulated nodes (default 10)")
+        added.add_argument("--members", type=int, default=0, help="clusters beside it, member-1 and so on")
         added.add_argument("--audit", action="store_true", help="log every write to audit.log")
     folder(command(down, "stop it"))
     folder(command(status, "say what runs"))

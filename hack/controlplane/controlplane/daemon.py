@@ -15,27 +15,35 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from controlplane.binaries import CORE, ensure
 from controlplane.controlplane import ControlPlane
 from controlplane.errors import ControlPlaneError
 from controlplane.process import tail_of
 
+if TYPE_CHECKING:
+    from controlplane.running import RunningCluster
+
 PACKAGES = Path(__file__).parents[1]
 START_SECONDS = 120
 STOP_SECONDS = 20
 
 
-def up(directory: Path, nodes: int, *, audit: bool) -> tuple[dict[str, Any], bool]:
-    """Start one in that folder; return its state, and whether it was already running."""
+def up(directory: Path, nodes: int, *, members: int = 0, audit: bool) -> tuple[dict[str, Any], bool]:
+    """Start one in that folder, with so many clusters beside it; return its state, and whether it was running."""
     if is_running(directory):
-        return wait_for_state(directory, None), True
+        state = wait_for_state(directory, None)
+        if members > (there := len(state["clusters"])):
+            raise ControlPlaneError(f"it runs with {there} members: stop it first, to have {members}")
+        return state, True
     ensure(CORE)  # here, where the user sees the progress
     directory.mkdir(parents=True, exist_ok=True)
     state_file(directory).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "controlplane", "serve", f"--dir={directory}", f"--nodes={nodes}"]
+    command = [sys.executable, "-m", "controlplane", "serve", f"--dir={directory}"]
+    command += [f"--nodes={nodes}", f"--members={members}"]
     if audit:
         command.append("--audit")
     with serve_log(directory).open("wb") as log:
@@ -64,8 +72,8 @@ def down(directory: Path) -> bool:
     return True
 
 
-def serve(directory: Path, nodes: int, *, audit: bool) -> NoReturn:
-    """Hold a control plane until SIGTERM."""
+def serve(directory: Path, nodes: int, *, members: int = 0, audit: bool) -> NoReturn:
+    """Hold a control plane, and the clusters beside it, until SIGTERM."""
     directory.mkdir(parents=True, exist_ok=True)
     lock = lock_file(directory).open("a+")
     try:
@@ -77,16 +85,28 @@ def serve(directory: Path, nodes: int, *, audit: bool) -> NoReturn:
     lock.flush()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ControlPlane.start(directory, nodes=nodes, audit=audit) as control_plane:
+        names = [f"member-{number}" for number in range(1, members + 1)]
+        with ThreadPoolExecutor(max(members, 1)) as pool:
+            clusters = dict(zip(names, pool.map(control_plane.add_cluster, names), strict=True))
         state = {
-            "server": control_plane.server,
-            "kubeconfig": str(control_plane.kubeconfig),
-            "pids": control_plane.pids,
+            **described(control_plane),
+            "clusters": {name: described(cluster) for name, cluster in clusters.items()},
         }
         partial = state_file(directory).with_suffix(".partial")
         partial.write_text(json.dumps(state, indent=2) + "\n")
         partial.replace(state_file(directory))
         while True:
             signal.pause()
+
+
+def described(cluster: RunningCluster) -> dict[str, Any]:
+    """Return what a command needs to know of a cluster that runs."""
+    return {
+        "server": cluster.server,
+        "kubeconfig": str(cluster.kubeconfig),
+        "ca": str(cluster.ca_file),
+        "pids": cluster.pids,
+    }
 
 
 def is_running(directory: Path) -> bool:
