@@ -82,7 +82,7 @@ class Copies:
                 continue
             if cluster:
                 self._in_member(cluster, seen)
-            elif seen.kind == "Pod":
+            elif seen.kind == "Pod" and owners_of(seen.body) & self.proxies.keys():
                 self.wrong.append(f"revision {seen.revision}: Pod {seen.name} is in the hub")
             elif seen.kind == "Job":
                 self._in_hub(seen)
@@ -249,6 +249,10 @@ def ended(body: Json) -> Json:
     conditions: list[Json] = (body.get("status") or {}).get("conditions") or []
     (end,) = [c for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True"]
     return end
+
+
+def owners_of(body: Json) -> set[str]:
+    return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or ()}
 
 
 def name_of(body: Json) -> str:

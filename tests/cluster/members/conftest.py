@@ -56,14 +56,25 @@ def recorder(site: Site, given: User) -> Iterator[Recorder]:
 
 
 @pytest.fixture
+def fleet_type() -> type[Fleet]:
+    """What the fleet is made of."""
+    return Fleet
+
+
+@pytest.fixture
 def fleet(
-    request: pytest.FixtureRequest, site: Site, given: User, members: dict[str, Member], recorder: Recorder
+    request: pytest.FixtureRequest,
+    site: Site,
+    given: User,
+    members: dict[str, Member],
+    recorder: Recorder,
+    fleet_type: type[Fleet],
 ) -> Iterator[Fleet]:
     """The members, recorded; where the test succeeds, all has to be in step in the end."""
     # What runs has to be there until the end.
     request.getfixturevalue("operator" if "operator" in request.fixturenames else "replicas")
     failed = request.session.testsfailed
-    fleet = Fleet(site, given, members, recorder)
+    fleet = fleet_type(site, given, members, recorder)
     for name, member in members.items():
         fleet.recorders[name] = member.recorder().start()
     try:
