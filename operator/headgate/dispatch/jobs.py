@@ -91,11 +91,15 @@ def _owner(metadata: dict[str, Any]) -> str | None:
 
 
 def _is_stopping(spec: dict[str, Any], status: dict[str, Any]) -> bool:
-    """Whether a Job was suspended and the Job controller has not yet seen to it: its template is fixed until then."""
-    return bool(
-        spec.get("suspend")
-        and status.get("startTime")
-        and (status.get("active") or not _is_suspended(status))
+    """Whether a Job was suspended, and what ran of it has not been seen to yet.
+
+    By the Job controller, before which its template is fixed; of a proxy by Headgate, which takes back the startTime:
+    one that has it counts as a Job whose copy was there.
+    """
+    if not spec.get("suspend") or not status.get("startTime"):
+        return False
+    return (
+        spec.get("managedBy") == names.MANAGED_BY or bool(status.get("active")) or not _is_suspended(status)
     )
 
 

@@ -116,11 +116,15 @@ class Dependencies:
         """Return the Jobs that depend on one of this name and have not seen it succeed."""
         return list(self._dependents.get((job.namespace, job.name), {}).values())
 
+    def unmet(self, job: Job) -> list[str]:
+        """Return the names of Jobs that this one depends on and that have not succeeded yet."""
+        standing = self._standing.get(job.uid)
+        return list(standing.unmet) if standing else []
+
     def missing(self, job: Job) -> list[str]:
         """Return the names of Jobs that this one depends on and that are not there."""
-        standing = self._standing.get(job.uid)
         live = self._live.get(job.namespace, {})
-        return [name for name in standing.unmet if name not in live] if standing else []
+        return [name for name in self.unmet(job) if name not in live]
 
     def place_of(self, namespace: str, name: str) -> Place | None:
         """Return where a Job runs or ran, None if that is not known."""

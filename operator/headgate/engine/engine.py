@@ -52,6 +52,7 @@ class Engine:
         self.versions_passed = jobs.versions_passed
         self.known_uids = jobs.known_uids
         self.loaded = jobs.loaded
+        self.unmet = hub.dependents.index.unmet
 
         resources = ResourceFacts(hub, clusters, jobs)
         self.pool_changed = resources.pool_changed

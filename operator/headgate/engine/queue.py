@@ -175,7 +175,7 @@ class Queue:
         """
         if 0 < self._action_limit <= self.active + 1:
             return
-        runs_left = self._run_limit - self.active_runs - (0 if self._is_joined(head) else 1)
+        runs_left = self._run_limit - self.active_runs - (0 if self.is_joined(head) else 1)
         joined_only = self._run_limit > 0 and runs_left <= 0
         looks = 0
         for kind in self._lineup.classes():
@@ -184,7 +184,7 @@ class Queue:
                 if looks > most:
                     return
                 job = candidate.job
-                if job is not head and (not joined_only or self._is_joined(job)):
+                if job is not head and (not joined_only or self.is_joined(job)):
                     yield job
                     break
 
@@ -201,6 +201,11 @@ class Queue:
         """Return since when a Job has been at the head for a reason, as far as that was kept or written down."""
         past, self._past_head = self._past_head, None
         return past[2] if past is not None and past[:2] == (job.uid, reason) else now
+
+    def is_joined(self, job: Job) -> bool:
+        """Whether the run of a Job is active."""
+        run = self.runs.get(job.run_key)
+        return run is not None and run.is_active
 
     def room_left(self) -> int | None:
         """Return how many more Jobs the limits let go now, None for any number; a run counts as one Job."""
@@ -408,7 +413,7 @@ class Queue:
             or not (self.shares is None or self.shares.takes(job))
         ):
             return
-        self.news |= self._lineup.add(job) or self._is_joined(job)
+        self.news |= self._lineup.add(job) or self.is_joined(job)
 
     def withdraw(self, job: Job) -> None:
         """Take a Job out of the line, if it stands there."""
@@ -437,10 +442,6 @@ class Queue:
         if job.generation != self.resource.metadata.generation:
             self.outdated_in_flight -= 1
             self._observe()
-
-    def _is_joined(self, job: Job) -> bool:
-        run = self.runs.get(job.run_key)
-        return run is not None and run.is_active
 
     def _start_shares(self, past: Past | None) -> None:
         self.shares = Shares(self._moment)

@@ -27,8 +27,15 @@ class ResourceFacts:
         self._jobs = jobs
 
     def pool_changed(self, resource: ClusterPool) -> None:
-        """Take in a version of a ClusterPool."""
+        """Take in a version of a ClusterPool; an older one than known is ignored."""
         pool = self._hub.pool(resource.metadata.name)
+        known = pool.resource
+        if (
+            known is not None
+            and known.metadata.uid == resource.metadata.uid
+            and int(resource.metadata.resource_version) < int(known.metadata.resource_version)
+        ):
+            return
         pool.broken = None
         was_remote = pool.remote
         pool.set_resource(resource)

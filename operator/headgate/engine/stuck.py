@@ -46,16 +46,8 @@ class StuckJobs:
         """Tell what is wrong with a Job; return whether its queue is missing, which may be right in a moment."""
         if job.error is not None:
             self.tell(job, "InvalidJob", job.error)
-        elif queue.is_foreign(job):
-            assert queue.resource is not None
-            self.tell(
-                job,
-                "WrongPool",
-                f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
-                f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew',
-            )
-        elif queue.is_stranded(job):
-            self.tell(job, "WrongManager", _WRONG_MANAGER[job.managed])
+        elif (elsewhere := misplaced(queue, job)) is not None:
+            self.tell(job, *elsewhere)
         return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
 
     def dependencies_missing(self, job: Job, names: list[str]) -> None:
@@ -75,3 +67,15 @@ class StuckJobs:
             f'JobQueue "{job.queue}" does not exist: create it and the Job goes on by itself, '
             f"or name another queue in the label {QUEUE_LABEL}",
         )
+
+
+def misplaced(queue: Queue, job: Job) -> tuple[str, str] | None:
+    """Return reason and message where a Job was made for another pool than its queue's, or for another kind of pool."""
+    if queue.is_foreign(job):
+        assert queue.resource is not None
+        message = (
+            f'accepted into pool "{job.pool}", but JobQueue "{queue.name}" is in pool '
+            f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew'
+        )
+        return "WrongPool", message
+    return ("WrongManager", _WRONG_MANAGER[job.managed]) if queue.is_stranded(job) else None
