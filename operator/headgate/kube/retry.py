@@ -14,12 +14,12 @@ FIRST_SECONDS: Final = 0.1
 LONGEST_SECONDS: Final = 10.0
 
 
-def backoff() -> Iterator[float]:
+def backoff(first: float = FIRST_SECONDS, longest: float = LONGEST_SECONDS) -> Iterator[float]:
     """Yield ever longer pauses in seconds, with jitter, so that clients do not come back all at once."""
-    pause = FIRST_SECONDS
+    pause = first
     while True:
         yield uniform(pause / 2, pause)
-        pause = min(pause * 2, LONGEST_SECONDS)
+        pause = min(pause * 2, longest)
 
 
 def pause_after(error: BaseException, pause: float) -> float:

@@ -1,0 +1,118 @@
+"""What is to be done about a proxy and its copy. Pure: the rules, and nothing else.
+
+They hold whatever happened before, a crash between any two steps included:
+
+- A copy belongs to one admission of one proxy (`headgate.dev/origin-uid`, `headgate.dev/admitted-at`). Any other is
+  stale, and goes.
+- A copy is made only where none of this admission was seen, nor its start. One that was and is gone was deleted in
+  the member: its proxy failed, and nothing runs twice.
+- A finished copy stays for as long as its proxy does: its name keeps another from being made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headgate.api.names import REASON_COPY_DELETED
+from headgate.members.mirror import mirrored, remains
+
+if TYPE_CHECKING:
+    from headgate.kube.client import Json
+    from headgate.members.records import Copy, Proxy
+
+
+@dataclass(slots=True, frozen=True)
+class Create:
+    """Make the copy."""
+
+
+@dataclass(slots=True, frozen=True)
+class Delete:
+    """Delete the copy, and wait until its pods are gone."""
+
+
+@dataclass(slots=True, frozen=True)
+class Cancel:
+    """Have the member's Job controller end the copy."""
+
+    reason: str
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
+class Mirror:
+    """Write what the copy says into the proxy's status."""
+
+    patch: Json
+
+
+@dataclass(slots=True, frozen=True)
+class Finish:
+    """End the proxy without a copy."""
+
+    reason: str
+    message: str
+
+
+@dataclass(slots=True, frozen=True)
+class Reset:
+    """Have the status of a proxy that waits again say so."""
+
+    message: str
+
+
+Action = Create | Delete | Cancel | Mirror | Finish | Reset
+
+
+def due_in_member(proxy: Proxy | None, copy: Copy | None, cluster: str) -> Action | None:
+    """Return what is to be done in a cluster about a name there, or about the proxy that was admitted to it.
+
+    Nothing may be missing from the view of the cluster: `copy` None means that there is none.
+    """
+    if proxy is None or proxy.cluster != cluster or proxy.deleting:
+        return _cleared(copy)
+    if copy is not None and not copy.is_of(proxy):
+        return _cleared(copy)
+    if proxy.finished:
+        return None if copy is None or copy.finished else _cleared(copy)
+    if copy is None or (copy.gone and not copy.finished):
+        return _without_copy(proxy, cluster, had_one=proxy.started or copy is not None)
+    if copy.deleting and not copy.finished:
+        return None
+    cancellation = proxy.cancellation
+    if cancellation is not None and not copy.finished and not copy.decided:
+        return Cancel(cancellation.get("reason") or "", cancellation.get("message") or "")
+    patch = mirrored(proxy.status, copy.status, completions=proxy.completions)
+    return None if patch is None else Mirror(patch)
+
+
+def due_at_hub(proxy: Proxy, *, given_up: bool) -> Action | None:
+    """Return what is to be done about a proxy whatever its cluster says; `given_up`: nobody waits for that one."""
+    if proxy.finished or proxy.deleting:
+        return None
+    if proxy.cancellation is not None and (proxy.cluster is None or given_up):
+        return _as_wanted(proxy.cancellation)
+    if proxy.suspended and remains(proxy.status):
+        place = f'cluster "{proxy.requeued_from}"' if proxy.requeued_from else "its cluster"
+        return Reset(f"sent back to its queue: {place} is lost")
+    return None
+
+
+def _cleared(copy: Copy | None) -> Action | None:
+    return Delete() if copy is not None and not copy.deleting and not copy.gone else None
+
+
+def _without_copy(proxy: Proxy, cluster: str, *, had_one: bool) -> Action:
+    if proxy.cancellation is not None:
+        return _as_wanted(proxy.cancellation)
+    if had_one:
+        return Finish(
+            REASON_COPY_DELETED,
+            f'the Job that ran in cluster "{cluster}" was deleted there before it ended',
+        )
+    return Create()
+
+
+def _as_wanted(cancellation: Json) -> Finish:
+    return Finish(cancellation.get("reason") or "", cancellation.get("message") or "")
