@@ -1,7 +1,7 @@
 """Prometheus metrics.
 
 What can be read from the engine is read when somebody scrapes, so that it costs the hot path nothing. Labels are
-bounded by the number of queues and environments, and of shares in a queue; nothing is labelled by Job or user.
+bounded by the number of queues, environments, clusters and shares in a queue; nothing is labelled by Job or user.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LATENCIES: Final = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 4 * 3600, 24 * 3600)
 _DECISIONS: Final = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2)
+_PROBES: Final = (0.01, 0.05, 0.1, 0.5, 1, 5)
 
 
 class Metrics:
@@ -73,6 +74,34 @@ class Metrics:
             ["environment"],
             registry=self.registry,
         )
+        self._probe_seconds = Histogram(
+            "headgate_cluster_probe_seconds",
+            "Time a remote cluster took to say that it is well, by pool and cluster.",
+            ["pool", "cluster"],
+            buckets=_PROBES,
+            registry=self.registry,
+        )
+        self._copies_created = Counter(
+            "headgate_copies_created", "Copies of Jobs made, by cluster.", ["cluster"], registry=self.registry
+        )
+        self._copies_deleted = Counter(
+            "headgate_copies_deleted",
+            "Copies of Jobs deleted, by cluster.",
+            ["cluster"],
+            registry=self.registry,
+        )
+        self._mirrored = Counter(
+            "headgate_mirrored_statuses",
+            "Times that what a copy says was written into its Job's status, by cluster.",
+            ["cluster"],
+            registry=self.registry,
+        )
+        self._copy_errors = Counter(
+            "headgate_copy_errors",
+            "What did not work for a copy and is tried again, by cluster and action; no cluster: in the hub.",
+            ["cluster", "action"],
+            registry=self.registry,
+        )
         self._api_errors = Counter(
             "headgate_api_errors",
             "Requests to the API server that failed, by what was asked and the HTTP status; 0: no answer.",
@@ -93,6 +122,10 @@ class Metrics:
         """Count a change of what an environment scales."""
         self._scaled.labels(environment).inc()
 
+    def cluster_probed(self, pool: str, cluster: str, seconds: float) -> None:
+        """Count an answer of a remote cluster, and the time it took."""
+        self._probe_seconds.labels(pool, cluster).observe(seconds)
+
     def forget(self, queue: str) -> None:
         """Drop the series of a queue that was deleted."""
         for metric in (self._admitted, self._latency):
@@ -101,6 +134,31 @@ class Metrics:
     def forget_environment(self, environment: str) -> None:
         """Drop the series of a compute environment that was deleted."""
         self._scaled.remove_by_labels({"environment": environment})
+
+    def forget_cluster(self, pool: str, cluster: str) -> None:
+        """Drop the series of a cluster that has left its pool."""
+        self._probe_seconds.remove_by_labels({"pool": pool, "cluster": cluster})
+
+    def copy_created(self, cluster: str) -> None:
+        """Count a copy that was made."""
+        self._copies_created.labels(cluster).inc()
+
+    def copy_deleted(self, cluster: str) -> None:
+        """Count a copy that was deleted."""
+        self._copies_deleted.labels(cluster).inc()
+
+    def mirrored(self, cluster: str) -> None:
+        """Count a status that was taken over from a copy."""
+        self._mirrored.labels(cluster).inc()
+
+    def copy_error(self, cluster: str, action: str) -> None:
+        """Count something that did not work for a copy."""
+        self._copy_errors.labels(cluster, action).inc()
+
+    def forget_copies(self, cluster: str) -> None:
+        """Drop the series of a cluster that is in no pool any more."""
+        for metric in (self._copies_created, self._copies_deleted, self._mirrored, self._copy_errors):
+            metric.remove_by_labels({"cluster": cluster})
 
     def api_error(self, verb: str, error: Exception) -> None:
         """Count a request that failed."""
@@ -119,6 +177,7 @@ class _EngineCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._of_queues()
         yield from self._of_environments()
+        yield self._of_clusters()
 
     def _of_queues(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("headgate_waiting", "Jobs that wait, by queue.", labels=["queue"])
@@ -191,3 +250,14 @@ class _EngineCollector(Collector):
                 replicas.add_metric([name, "asked"], environment.reading.replicas)
                 replicas.add_metric([name, "there"], environment.reading.ready)
         yield from (active, requested, capacity, replicas)
+
+    def _of_clusters(self) -> Metric:
+        up = GaugeMetricFamily(
+            "headgate_cluster_up",
+            "1 while a cluster answers, by pool and cluster.",
+            labels=["pool", "cluster"],
+        )
+        for pool in list(self._engine.pools.values()):
+            for cluster in (pool.clusters or {}).values():
+                up.add_metric([pool.name, cluster.name], cluster.state == "Running")
+        return up
