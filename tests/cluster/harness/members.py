@@ -51,8 +51,9 @@ class Member:
 
         def found() -> str:
             secrets = self.admin.items(f"/api/v1/namespaces/{SYSTEM}/secrets")
-            (secret,) = [one for one in secrets if one["type"] == "kubernetes.io/service-account-token"]
-            return base64.b64decode(secret["data"]["token"]).decode()
+            ours = [one for one in secrets if one["type"] == "kubernetes.io/service-account-token"]
+            assert len(ours) == 1, ours
+            return base64.b64decode(ours[0]["data"]["token"]).decode()
 
         return eventually(found)
 
@@ -197,8 +198,8 @@ class Fleet:
 
         def check() -> Json:
             clusters = self.given.pool_status(pool).get("clusters") or ()
-            (found,) = [one for one in clusters if one["name"] == self.full(member)]
-            assert found["state"] == state, found
+            found: Json = next((one for one in clusters if one["name"] == self.full(member)), {})
+            assert found.get("state") == state, found
             assert all(part in (found.get("message") or "") for part in said), found
             return dict(found)
 

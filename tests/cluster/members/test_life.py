@@ -142,8 +142,7 @@ def test_a_namespace_that_a_member_lacks_is_waited_for(fleet: Fleet, given: User
 
     def told() -> str:
         events = given.client.items(f"/apis/events.k8s.io/v1/namespaces/{elsewhere}/events")
-        (event,) = [event for event in events if event["reason"] == "CopyRefused"]
-        return str(event["note"])
+        return "; ".join(event["note"] for event in events if event["reason"] == "CopyRefused")
 
     note = eventually(told)
 

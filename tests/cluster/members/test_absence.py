@@ -1,0 +1,160 @@
+"""What happens while no operator runs, or in the middle of its steps, is made up for by the next one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cluster.harness.client import ENDLESS, POOLS, QUEUES, eventually
+from tests.cluster.harness.copies import annotations_of, ended
+from tests.cluster.harness.invariants import CLUSTER, outcome
+from tests.cluster.harness.proxy import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cluster.harness.client import User
+    from tests.cluster.harness.cluster import Site
+    from tests.cluster.harness.members import Fleet
+    from tests.cluster.harness.operator import OperatorProcess
+
+    Replicas = Callable[..., OperatorProcess]
+    Settled = Callable[..., dict[str, Any]]
+
+QUIET_SECONDS = 3.0
+"""What was under way when the world came to rest is done when nothing was written for so long."""
+REST_SECONDS = 6.0
+"""Longer than three probes of a member, and than the pauses between two statuses."""
+
+
+def test_all_that_happened_meanwhile_is_made_up_for(
+    fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled
+) -> None:
+    first = replicas("first").wait_until_leading()
+    fleet.pool("pool", "east", "west")
+    fleet.queue("line")
+    names = ("deleted", "ended", "copy-deleted", "goes-on")
+    for name in names:
+        given.job(name, "line", seconds=ENDLESS)
+    fleet.until_mirrored(*names)
+
+    first.kill()
+    site.free_lease()
+    given.client.delete(f"{given.jobs_path}/deleted")
+    fleet.end("ended")
+    member, _ = fleet.copy("copy-deleted")
+    there = fleet.there(member)
+    there.client.delete(f"{there.jobs_path}/copy-deleted")
+    eventually(lambda: sorted(fleet.places()) == ["deleted", "ended", "goes-on"])
+    given.job("new", "line", seconds=0.1)
+    replicas("second").wait_until_leading()
+
+    given.until("line", succeeded=2, failed=1, active=1)
+    assert ended(given.get_job("copy-deleted"))["reason"] == "CopyDeleted"
+    assert [outcome(given.get_job(name)) for name in ("ended", "new")] == ["succeeded", "succeeded"]
+    eventually(lambda: sorted(fleet.places()) == ["ended", "goes-on", "new"])
+    fleet.end("goes-on")
+    given.succeeded("line", 3)
+    settled(given.full("line"))
+
+
+@pytest.mark.parametrize("answered", ["lost-with-the-request", "arrived-after-the-end"])
+def test_killed_between_the_admission_and_the_copy(
+    fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled, answered: str
+) -> None:
+    first = replicas("first").wait_until_leading()
+    with Wire(fleet.members["east"].cluster.server) as wire:
+        fleet.pool("pool", fleet.cluster("east", server=wire.server))
+        fleet.queue("line")
+        fleet.until_state("east", "Running")
+        wire.hold()
+        given.jobs(3, "line", seconds=ENDLESS)
+        eventually(lambda: all(CLUSTER in annotations_of(body) for body in given.all_jobs()))
+        if answered == "lost-with-the-request":
+            wire.cut()
+        assert not fleet.places()
+
+        first.kill()
+        site.free_lease()
+        wire.release()
+        replicas("second").wait_until_leading()
+
+        eventually(lambda: len(fleet.places()) == 3)
+        fleet.end_all("line", 3)
+        settled(given.full("line"))
+
+
+def versions(fleet: Fleet) -> dict[str, str]:
+    """Return the resourceVersions of all that is there of a test, in the hub and in the members."""
+    given = fleet.given
+    mine = [body for path in (POOLS, QUEUES) for body in given.client.items(path)]
+    bodies = {"hub": [body for body in mine if body["metadata"]["name"].startswith(given.namespace)]}
+    bodies["hub"] += given.all_jobs()
+    bodies |= {member: fleet.copies(member) for member in fleet.members}
+    return {
+        f"{cluster} {body.get('kind', '')} {body['metadata']['name']}": body["metadata"]["resourceVersion"]
+        for cluster, found in bodies.items()
+        for body in found
+    }
+
+
+def test_an_unchanged_world_causes_no_write_anywhere(
+    fleet: Fleet, given: User, site: Site, replicas: Replicas
+) -> None:
+    if site.cluster.audit_log is None:
+        pytest.skip("needs the API server's audit log")
+    leader = replicas("leader").wait_until_leading()
+    fleet.pool("pool", *fleet.members)
+    fleet.queue("line")
+    given.jobs(3, "line", prefix="runs", seconds=ENDLESS)
+    given.jobs(3, "line", prefix="ended", seconds=0.1)
+    given.jobs(2, "line", prefix="failed", seconds=0.1, fail=True)
+    fleet.queue("held", dispatch={"paused": True})
+    given.jobs(2, "held", prefix="waits")
+    given.until("held", waiting=2)
+    given.until("line", active=3, succeeded=3, failed=2)
+    fleet.until_mirrored("runs-0000", "runs-0001", "runs-0002")
+    eventually(fleet.settled)
+
+    def written(since: dict[str, int]) -> list[str]:
+        entries = [entry for entry in site.audit(since["hub"]) if entry["objectRef"]["resource"] != "leases"]
+        for name, member in fleet.members.items():
+            entries += member.audit(since[name])
+        return [f"{entry['verb']} {entry['objectRef']}" for entry in entries]
+
+    def sizes() -> dict[str, int]:
+        return {"hub": site.audit_size(), **{name: one.audit_size() for name, one in fleet.members.items()}}
+
+    def until_quiet() -> None:
+        since, quiet_since = sizes(), time.monotonic()
+
+        def quiet() -> bool:
+            nonlocal since, quiet_since
+            if written(since):
+                since, quiet_since = sizes(), time.monotonic()
+            return time.monotonic() - quiet_since > QUIET_SECONDS
+
+        eventually(quiet)
+
+    until_quiet()
+    before, since = versions(fleet), sizes()
+    assert len(before) == 3 + 10 + 8
+
+    time.sleep(REST_SECONDS)
+
+    assert written(since) == []
+    assert versions(fleet) == before
+
+    # Nor does a new operator find anything to write.
+    leader.stop()
+    site.free_lease()
+    replicas("second").wait_until_leading()
+    fleet.until_state("east", "Running")
+    given.queue("new")
+    eventually(lambda: given.condition("new", "Ready")["status"] == "True")
+    until_quiet()
+    now = versions(fleet)
+    assert {name for name in before if now[name] != before[name]} == set()
+    fleet.end_all("line", 6)
