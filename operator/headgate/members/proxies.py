@@ -23,7 +23,7 @@ from headgate.engine.decisions import Notice
 from headgate.kube.client import UNREACHABLE, ApiError
 from headgate.members import jobs
 from headgate.members.copies import copy_of
-from headgate.members.lane import AT_ONCE, Lane
+from headgate.members.lane import AT_ONCE
 from headgate.members.mirror import FAILURE_TARGET, ended, new_condition, reset
 from headgate.members.reconcile import (
     Cancel,
@@ -32,11 +32,11 @@ from headgate.members.reconcile import (
     Finish,
     Mirror,
     Reset,
-    due_at_hub,
     due_in_member,
 )
-from headgate.members.records import NO_STATUS, copy_from, proxy_from
+from headgate.members.records import copy_from, proxy_from
 from headgate.members.trouble import HubError, NotYetError, StaleViewError, trouble
+from headgate.members.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from headgate.engine.engine import Engine
     from headgate.kube.client import Api, Json
     from headgate.kube.events import EventRecorder
+    from headgate.members.lane import Lane
     from headgate.members.reconcile import Action
     from headgate.members.records import Copy, Key, Proxy
+    from headgate.members.view import Member
     from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -57,17 +59,6 @@ GIVEN_UP_SECONDS: Final = 1.0
 GONE_SECONDS: Final = (0.1, 2.0)
 """First and longest pause between two looks whether a stale copy is gone."""
 REASON_WRONG_POOL: Final = "WrongPool"
-
-
-class Member:
-    """What is known of the copies in one member."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.copies: dict[Key, Copy] = {}
-        self.lane = Lane()
-        self.listed = False
-        """Whether all copies there are known."""
 
 
 class Proxies:
@@ -89,76 +80,34 @@ class Proxies:
         self._events = events
         self._metrics = metrics
         self._clock = clock
-        self._proxies: dict[Key, Proxy] = {}
-        self._keys: dict[str, Key] = {}
-        """Of each proxy, by its UID."""
-        self._admitted: dict[str, dict[Key, None]] = {}
-        """The live proxies of each cluster."""
-        self._members: dict[str, Member] = {}
-        self._lane = Lane()
+        self._view = View(engine.is_given_up)
 
     # ---- what the watches say ---------------------------------------------------------------------------------
 
     def job_seen(self, raw: Json) -> None:
         """Take in a version of a proxy, in whatever state: raw JSON of a Job whose managedBy is Headgate's."""
-        seen = proxy_from(raw)
-        known = self._proxies.get(seen.key)
-        if known is not None and known.resource_version >= seen.resource_version:
-            return
-        if known is not None:
-            self._drop(known)
-        self._proxies[seen.key] = seen
-        self._keys[seen.uid] = seen.key
-        if seen.cluster is not None and not seen.finished:
-            self._admitted.setdefault(seen.cluster, {})[seen.key] = None
-        self._touch(seen.key)
+        self._view.job_seen(raw)
 
     def job_gone(self, uid: str) -> None:
         """Take note that a Job of the hub was deleted; one that is no proxy is ignored."""
-        key = self._keys.get(uid)
-        if key is not None:
-            self._drop(self._proxies.pop(key))
-            self._touch(key)
+        self._view.job_gone(uid)
 
     def copies_listed(self, cluster: str, raws: list[Json]) -> None:
         """Take in all copies that are in a member now; what the list lacks is gone."""
-        member = self._member(cluster)
-        before, member.copies = member.copies, {}
-        for raw in raws:
-            copy = copy_from(raw)
-            known = before.pop(copy.key, None)
-            if known is not None and known.uid == copy.uid and not known.gone:
-                known.assumed = False
-                if known.resource_version >= copy.resource_version:
-                    copy = known
-            member.copies[copy.key] = copy
-        for copy in before.values():
-            if not copy.assumed:
-                self._keep_gone(member, copy)
-        member.listed = True
-        member.lane.forgive()
-        for key in (*before, *member.copies, *self._admitted.get(cluster, ())):
-            member.lane.add(key)
+        self._view.copies_listed(cluster, raws)
 
     def copy_seen(self, cluster: str, raw: Json) -> None:
         """Take in a version of a copy in a member."""
-        self._take_copy(self._member(cluster), copy_from(raw))
+        self._view.copy_seen(cluster, raw)
 
     def copy_gone(self, cluster: str, raw: Json) -> None:
         """Take note that a copy in a member was deleted."""
-        member = self._member(cluster)
-        copy = copy_from(raw)
-        known = member.copies.get(copy.key)
-        if known is None or known.uid == copy.uid:
-            member.copies.pop(copy.key, None)
-            self._keep_gone(member, copy)
-        member.lane.add(copy.key)
+        self._view.copy_gone(cluster, raw)
 
     def forget(self, cluster: str) -> None:
         """Forget what is in a cluster that is in no pool any more; it is listed anew if it comes back."""
-        member = self._members.pop(cluster, None)
-        if member is not None:
-            member.lane.clear()
+        self._view.forget(cluster)
+        self._metrics.forget_copies(cluster)
 
     # ---- lanes ------------------------------------------------------------------------------------------------
 
@@ -167,8 +116,8 @@ class Proxies:
 
         Raises `ApiError` or one of `UNREACHABLE` when the member or the hub does not let it.
         """
-        member = self._member(cluster)
-        stale = [copy for copy in member.copies.values() if self._is_stale(copy, cluster)]
+        member = self._view.member(cluster)
+        stale = [copy for copy in member.copies.values() if self._view.is_stale(copy, cluster)]
         if not stale:
             return
         logger.info("cluster %s has %d stale copies, deleting them before anything else", cluster, len(stale))
@@ -184,100 +133,38 @@ class Proxies:
 
     async def serve(self, cluster: str, api: Callable[[], Api]) -> None:
         """Work off what is due in a member until cancelled; `api` gives the client that is right now."""
-        member = self._member(cluster)
+        member = self._view.member(cluster)
         await member.lane.work(lambda key: self._start_in(member, key, api))
 
     async def run(self) -> None:
         """Work off what concerns the hub alone until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._lane.work(self._start_at_hub))
+            tasks.create_task(self._view.lane.work(self._start_at_hub))
             tasks.create_task(self._follow_given_up())
 
     async def _follow_given_up(self) -> None:
         """Look again at the proxies of a cluster that is given up, or is not any more."""
         before: set[str] = set()
         while True:
-            now = {cluster for cluster in self._admitted if self._engine.is_given_up(cluster)}
+            now = {cluster for cluster in self._view.admitted if self._engine.is_given_up(cluster)}
             for cluster in before ^ now:
-                for key in self._admitted.get(cluster, ()):
-                    self._touch(key)
+                for key in self._view.admitted.get(cluster, ()):
+                    self._view.touch(key)
             before = now
             await asyncio.sleep(GIVEN_UP_SECONDS)
-
-    # ---- what is known ----------------------------------------------------------------------------------------
-
-    def _member(self, cluster: str) -> Member:
-        member = self._members.get(cluster)
-        if member is None:
-            member = self._members[cluster] = Member(cluster)
-        return member
-
-    def _touch(self, key: Key) -> None:
-        """Have everybody look at a name for whom something may be due."""
-        proxy = self._proxies.get(key)
-        if proxy is not None and self._due_at_hub(proxy) is not None:
-            self._lane.add(key)
-        for member in self._members.values():
-            if key in member.copies or (proxy is not None and proxy.cluster == member.name):
-                member.lane.add(key)
-
-    def _drop(self, proxy: Proxy) -> None:
-        del self._keys[proxy.uid]
-        if proxy.cluster is not None:
-            admitted = self._admitted.get(proxy.cluster, {})
-            admitted.pop(proxy.key, None)
-            if not admitted:
-                self._admitted.pop(proxy.cluster, None)
-
-    def _take_copy(self, member: Member, copy: Copy) -> None:
-        known = member.copies.get(copy.key)
-        if (
-            known is not None
-            and known.uid == copy.uid
-            and (known.gone or known.resource_version >= copy.resource_version)
-        ):
-            known.assumed &= copy.assumed
-            return
-        member.copies[copy.key] = copy
-        member.lane.add(copy.key)
-
-    def _keep_gone(self, member: Member, copy: Copy) -> None:
-        """Remember a copy that was deleted for as long as its proxy has to be told."""
-        if self._is_untold(copy, member.name):
-            copy.gone = True
-            member.copies[copy.key] = copy
-
-    def _is_untold(self, copy: Copy, cluster: str) -> bool:
-        proxy = self._proxies.get(copy.key)
-        return proxy is not None and proxy.cluster == cluster and not proxy.finished and copy.is_of(proxy)
-
-    def _is_stale(self, copy: Copy, cluster: str) -> bool:
-        """Whether a copy is to go; it may be on its way already."""
-        proxy = self._proxies.get(copy.key)
-        if proxy is None or proxy.cluster != cluster or proxy.deleting or not copy.is_of(proxy):
-            return not copy.gone
-        return proxy.finished and not copy.finished
-
-    def _due_at_hub(self, proxy: Proxy) -> Action | None:
-        given_up = (
-            proxy.cluster is not None
-            and proxy.cancellation is not None
-            and self._engine.is_given_up(proxy.cluster)
-        )
-        return due_at_hub(proxy, given_up=given_up)
 
     # ---- what is due ------------------------------------------------------------------------------------------
 
     def _start_at_hub(self, key: Key) -> Callable[[], Awaitable[None]] | None:
-        proxy = self._proxies.get(key)
-        action = self._due_at_hub(proxy) if proxy is not None and not proxy.written else None
+        proxy = self._view.proxies.get(key)
+        action = self._view.due_at_hub(proxy) if proxy is not None and not proxy.written else None
         if proxy is None or action is None:
-            self._lane.settled(key)
+            self._view.lane.settled(key)
             return None
-        if not self._lane.may_try(key, type(action)):
+        if not self._view.lane.may_try(key, type(action)):
             return None
         work = partial(self._at_hub, proxy, action)
-        return partial(self._attempt, self._lane, "", key, type(action), work)
+        return partial(self._attempt, self._view.lane, "", key, type(action), work)
 
     async def _at_hub(self, proxy: Proxy, action: Action) -> None:
         match action:
@@ -292,16 +179,9 @@ class Proxies:
     ) -> Callable[[], Awaitable[None]] | None:
         if not member.listed:
             return None
-        proxy, copy = self._proxies.get(key), member.copies.get(key)
-        if copy is not None and copy.gone and not self._is_untold(copy, member.name):
-            del member.copies[key]
-            copy = None
-        action = due_in_member(proxy, copy, member.name)
+        proxy, copy, action = self._view.due_in(member, key)
         if action is None:
             member.lane.settled(key)
-            if proxy is not None and proxy.finished and copy is not None and copy.finished:
-                # Nothing is compared with it any more.
-                copy.status = NO_STATUS
             return None
         held = (
             (isinstance(action, Mirror | Finish) and proxy is not None and proxy.written)
@@ -350,7 +230,7 @@ class Proxies:
             lasts = failed.count > 1 or isinstance(error, NotYetError)
             if lasts and failed.told != message and not isinstance(error, HubError | StaleViewError):
                 failed.told = message
-                self._tell(self._proxies.get(key), reason, message)
+                self._tell(self._view.proxies.get(key), reason, message)
         except Exception as error:
             # One Job of which something is not as it should be stops no other.
             logger.exception("%s failed for Job %s/%s in cluster %s", kind.__name__, *key, cluster)
@@ -363,15 +243,13 @@ class Proxies:
 
     async def _create(self, member: Member, proxy: Proxy, api: Api) -> None:
         raw = await self._ask_hub(jobs.get(self._hub, proxy.key))
-        if raw is None or raw["metadata"]["uid"] != proxy.uid or proxy.uid not in self._keys:
+        if raw is None or raw["metadata"]["uid"] != proxy.uid or not self._view.has(proxy.uid):
             # Deleted: the watch says so.
             return
         self.job_seen(raw)
-        fresh = self._proxies[proxy.key]
-        copy = member.copies.get(proxy.key)
-        if fresh.resource_version != int(raw["metadata"]["resourceVersion"]) or not isinstance(
-            due_in_member(fresh, copy, member.name), Create
-        ):
+        fresh = self._view.proxies[proxy.key]
+        still = isinstance(self._view.due_in(member, proxy.key)[2], Create)
+        if not still or fresh.resource_version != int(raw["metadata"]["resourceVersion"]):
             member.lane.add(proxy.key)
             return
         self._check_wall(fresh, member.name)
@@ -392,14 +270,14 @@ class Proxies:
                     raise
             return
         self._metrics.copy_created(member.name)
-        self._assume(member, made)
+        self._view.assume(member, copy_from(made))
 
     def _check_wall(self, proxy: Proxy, cluster: str) -> None:
         pool = self._engine.pools.get(proxy.pool or "")
         if pool is None or cluster not in (pool.clusters or {}):
             raise NotYetError(
                 REASON_WRONG_POOL,
-                f'it was admitted to cluster "{cluster}", which is not in its pool "{proxy.pool}": nothing is sent there',
+                f'admitted to cluster "{cluster}", which is not in its pool "{proxy.pool}": nothing is sent there',
             )
 
     async def _meet(self, member: Member, proxy: Proxy, api: Api) -> bool:
@@ -408,7 +286,7 @@ class Proxies:
         if raw is None:
             return False
         if self._is_ours(raw):
-            self._assume(member, raw)
+            self._view.assume(member, copy_from(raw))
             return True
         if "deletionTimestamp" in raw["metadata"]:
             return False
@@ -419,12 +297,6 @@ class Proxies:
         )
         await self._finish(proxy, Finish(REASON_NAME_TAKEN, message))
         return True
-
-    def _assume(self, member: Member, raw: Json) -> None:
-        copy = copy_from(raw)
-        copy.assumed = True
-        self._take_copy(member, copy)
-        member.lane.add(copy.key)
 
     async def _cancel(self, copy: Copy, cancel: Cancel, api: Api) -> None:
         now = timestamp(self._clock())
@@ -475,10 +347,7 @@ class Proxies:
         """End a proxy that has no copy in its cluster, once the cluster has said so itself."""
         raw = await jobs.get(api, proxy.key)
         if raw is not None and self._is_ours(raw) and (found := copy_from(raw)).is_of(proxy):
-            # A list is older than a copy that it lacks.
-            found.assumed = True
-            member.copies[proxy.key] = found
-            member.lane.add(proxy.key)
+            self._view.correct(member, found)
             return
         await self._finish(proxy, finish)
 
@@ -491,7 +360,7 @@ class Proxies:
     async def _write(self, proxy: Proxy, status: Json) -> bool:
         """Write into a proxy's status, unless it has changed; return whether it was written."""
         written = await self._ask_hub(_unless_outdated(jobs.patch_status(self._hub, proxy, status)))
-        known = self._proxies.get(proxy.key)
+        known = self._view.proxies.get(proxy.key)
         if known is not None and known.resource_version <= proxy.resource_version:
             known.written = True
         return written
