@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from headgate.members.lane import Lane
     from headgate.members.reconcile import Action
     from headgate.members.records import Copy, Key, Proxy
-    from headgate.members.view import Member
+    from headgate.members.view import MemberView
     from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,7 @@ class Proxies:
                 await self._write(proxy, status)
 
     def _start_in(
-        self, member: Member, key: Key, api: Callable[[], Api]
+        self, member: MemberView, key: Key, api: Callable[[], Api]
     ) -> Callable[[], Awaitable[None]] | None:
         if not member.listed:
             return None
@@ -194,7 +194,12 @@ class Proxies:
         return partial(self._attempt, member.lane, member.name, key, type(action), work)
 
     async def _in_member(
-        self, member: Member, proxy: Proxy | None, copy: Copy | None, action: Action, api: Callable[[], Api]
+        self,
+        member: MemberView,
+        proxy: Proxy | None,
+        copy: Copy | None,
+        action: Action,
+        api: Callable[[], Api],
     ) -> None:
         match action:
             case Create() if proxy is not None:
@@ -241,7 +246,7 @@ class Proxies:
 
     # ---- doing it ---------------------------------------------------------------------------------------------
 
-    async def _create(self, member: Member, proxy: Proxy, api: Api) -> None:
+    async def _create(self, member: MemberView, proxy: Proxy, api: Api) -> None:
         raw = await self._ask_hub(jobs.get(self._hub, proxy.key))
         if raw is None or raw["metadata"]["uid"] != proxy.uid or not self._view.has(proxy.uid):
             # Deleted: the watch says so.
@@ -280,7 +285,7 @@ class Proxies:
                 f'admitted to cluster "{cluster}", which is not in its pool "{proxy.pool}": nothing is sent there',
             )
 
-    async def _meet(self, member: Member, proxy: Proxy, api: Api) -> bool:
+    async def _meet(self, member: MemberView, proxy: Proxy, api: Api) -> bool:
         """Find out whose Job has the name already; return False where none will have it in a moment."""
         raw = await jobs.get(api, proxy.key)
         if raw is None:
@@ -307,7 +312,7 @@ class Proxies:
         await _unless_outdated(jobs.patch_status(api, copy, status))
         copy.written = True
 
-    async def _delete(self, member: Member, copy: Copy, api: Api) -> None:
+    async def _delete(self, member: MemberView, copy: Copy, api: Api) -> None:
         raw = await self._ask_hub(jobs.get(self._hub, copy.key))
         fresh = proxy_from(raw) if raw is not None else None
         if fresh is not None and not isinstance(due_in_member(fresh, copy, member.name), Delete):
@@ -324,7 +329,7 @@ class Proxies:
         # Gone, another one by now, or on its way: the watch will say which.
         copy.deleting = True
 
-    async def _remove(self, member: Member, copy: Copy, api: Api, limit: asyncio.Semaphore) -> None:
+    async def _remove(self, member: MemberView, copy: Copy, api: Api, limit: asyncio.Semaphore) -> None:
         """Delete a stale copy and wait until it is gone, also where no watch says so yet."""
         try:
             if not copy.deleting:
@@ -343,7 +348,7 @@ class Proxies:
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)
 
-    async def _finish_without(self, member: Member, proxy: Proxy, finish: Finish, api: Api) -> None:
+    async def _finish_without(self, member: MemberView, proxy: Proxy, finish: Finish, api: Api) -> None:
         """End a proxy that has no copy in its cluster, once the cluster has said so itself."""
         raw = await jobs.get(api, proxy.key)
         if raw is not None and self._is_ours(raw) and (found := copy_from(raw)).is_of(proxy):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headgate.members.records import Copy, Key, Proxy
 
 
-class Member:
+class MemberView:
     """What is known of the copies in one member."""
 
     def __init__(self, name: str) -> None:
@@ -40,7 +40,7 @@ class View:
         self.proxies: dict[Key, Proxy] = {}
         self.admitted: dict[str, dict[Key, None]] = {}
         """The live proxies of each cluster."""
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, MemberView] = {}
         self._keys: dict[str, Key] = {}
         """Of each proxy, by its UID."""
 
@@ -105,24 +105,24 @@ class View:
         if member is not None:
             member.lane.clear()
 
-    def assume(self, member: Member, copy: Copy) -> None:
+    def assume(self, member: MemberView, copy: Copy) -> None:
         """Take in a copy that was just made, or met: a list that lacks it is older."""
         copy.assumed = True
         self._take_copy(member, copy)
         member.lane.add(copy.key)
 
-    def correct(self, member: Member, copy: Copy) -> None:
+    def correct(self, member: MemberView, copy: Copy) -> None:
         """Take in a copy that is there although it was seen to go."""
         member.copies.pop(copy.key, None)
         self.assume(member, copy)
 
     # ---- who has to look --------------------------------------------------------------------------------------
 
-    def member(self, cluster: str) -> Member:
+    def member(self, cluster: str) -> MemberView:
         """Return what is known of a member, which may be nothing yet."""
         member = self._members.get(cluster)
         if member is None:
-            member = self._members[cluster] = Member(cluster)
+            member = self._members[cluster] = MemberView(cluster)
         return member
 
     def touch(self, key: Key) -> None:
@@ -147,7 +147,7 @@ class View:
         )
         return due_at_hub(proxy, given_up=given_up)
 
-    def due_in(self, member: Member, key: Key) -> tuple[Proxy | None, Copy | None, Action | None]:
+    def due_in(self, member: MemberView, key: Key) -> tuple[Proxy | None, Copy | None, Action | None]:
         """Return the proxy and the copy of a name, and what is to be done about them in a member."""
         proxy, copy = self.proxies.get(key), member.copies.get(key)
         if copy is not None and copy.gone and not self._is_untold(copy, member.name):
@@ -176,7 +176,7 @@ class View:
             if not admitted:
                 self.admitted.pop(proxy.cluster, None)
 
-    def _take_copy(self, member: Member, copy: Copy) -> None:
+    def _take_copy(self, member: MemberView, copy: Copy) -> None:
         known = member.copies.get(copy.key)
         if known is not None and known.uid == copy.uid:
             known.assumed = copy.assumed = known.assumed and copy.assumed
@@ -185,7 +185,7 @@ class View:
         member.copies[copy.key] = copy
         member.lane.add(copy.key)
 
-    def _keep_gone(self, member: Member, copy: Copy) -> None:
+    def _keep_gone(self, member: MemberView, copy: Copy) -> None:
         """Remember a copy that was deleted for as long as its proxy has to be told."""
         if self._is_untold(copy, member.name):
             copy.gone = True
