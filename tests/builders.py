@@ -6,7 +6,13 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec, PoolMember
+from headgate.api.clusterpool import (
+    ClusterPool,
+    ClusterPoolSpec,
+    ClusterPoolStatus,
+    KubeconfigSecretRef,
+    PoolMember,
+)
 from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
 from headgate.api.constraints import constraints_of
 from headgate.api.jobqueue import Dispatch, JobQueue, JobQueueSpec
@@ -78,19 +84,41 @@ def a_queue(
     )
 
 
-def a_pool(name: str = "default", clusters: str = "local", *, disabled: str = "") -> ClusterPool:
-    """A pool; clusters are names with spaces between them."""
+def a_pool(
+    name: str = "default",
+    clusters: str = "local",
+    *,
+    disabled: str = "",
+    remote: bool = False,
+    uid: str | None = None,
+    version: int | None = None,
+    status: ClusterPoolStatus | None = None,
+    **spec: Any,
+) -> ClusterPool:
+    """A pool; clusters are names with spaces between them, of local clusters or of remote ones."""
     off = disabled.split()
     return ClusterPool(
         metadata=Metadata(
-            name=name, uid=f"uid-of-{name}", resource_version=str(next_version()), generation=1
+            name=name,
+            uid=uid or f"uid-of-{name}",
+            resource_version=str(version or next_version()),
+            generation=1,
         ),
         spec=ClusterPoolSpec(
             clusters=[
-                PoolMember(name=cluster, local=True, state="Disabled" if cluster in off else "Enabled")
+                PoolMember(
+                    name=cluster,
+                    local=not remote,
+                    kubeconfig_secret_ref=KubeconfigSecretRef(namespace="secrets", name=cluster)
+                    if remote
+                    else None,
+                    state="Disabled" if cluster in off else "Enabled",
+                )
                 for cluster in clusters.split()
-            ]
+            ],
+            **spec,
         ),
+        status=status or ClusterPoolStatus(),
     )
 
 

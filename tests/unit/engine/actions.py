@@ -147,7 +147,7 @@ def change_queue(sim: Simulation, which: int, how: int) -> None:
         {"execution_mode": MODES[value % 3], "fairness": ("RoundRobin", "ShuffleInterleave")[value // 3 % 2]},
         {"dispatch": dispatch},
         {"state": states[value % len(states)]} if value // 4 % 3 == 0 else {"state": states[0]},
-        {"clusters": (["*"], ["p1"], ["p2", "p1"], ["q1"], ["nowhere"])[value % 5]},
+        {"clusters": (["*"], ["p1"], ["p2", "p1"], ["q1"], ["nowhere"], ["p3", "p2"])[value % 6]},
         {"compute_environments": [QueueEnvironment.model_validate(one) for one in named(name, value)]},
         {"head_of_line": ("Block", "Backfill")[value % 2]},
         {"scheduling_policy": ("f1", "f2", "f3")[value % 3]} if spec.scheduling_policy else {},
@@ -165,15 +165,27 @@ def delete_queue(sim: Simulation, which: int, how: int) -> None:
 
 
 def change_pool(sim: Simulation, which: int, how: int) -> None:
+    """A pool comes, changes or goes; one that is deleted may come back with clusters of the other kind."""
     name = "pppq"[which % 4]
     if how % 8 == 0:
         sim.server.delete_pool(name)
-    elif name == "p":
-        sim.server.put_pool(
-            "p", ("p1 p2", "p1 p2", "p2", "p1")[how // 8 % 4], ("", "p1", "", "p1 p2")[how % 4]
-        )
-    else:
-        sim.server.put_pool("q", "q1", ("", "", "q1")[how % 3])
+        return
+    remote = sim.server.kinds[name][-1] is not (how // 7 % 3 == 0)
+    lost = {
+        "on_cluster_lost": ("Requeue", "Requeue", "Wait")[how // 5 % 3],
+        "lost_after_seconds": (60, 5, 300)[how // 11 % 3],
+    }
+    if name == "q":
+        sim.server.put_pool("q", "q1", remote=remote, disabled=("", "", "q1")[how % 3], **lost)
+        return
+    clusters = ("p1 p2 p3", "p1 p2 p3", "p2 p3", "p3 p1") if remote else ("p1 p2", "p1 p2", "p2", "p1")
+    sim.server.put_pool(
+        "p",
+        clusters[how // 8 % 4],
+        remote=remote,
+        disabled=("", "p1", "", "p1 p2", "p3", "", "p2")[how % 7],
+        **lost,
+    )
 
 
 ENVIRONMENT_FIELDS: tuple[dict[str, Any], ...] = (
@@ -241,13 +253,38 @@ def machines(sim: Simulation, which: int, how: int) -> None:
 
 
 def probe(sim: Simulation, which: int, how: int) -> None:
-    pool, cluster = (("p", "p1"), ("p", "p2"), ("q", "q1"))[which % 3]
-    sim.probe(pool, cluster, healthy=how % 3 > 0)
+    """A cluster falls silent or answers again, or they are only asked how they are."""
+    cluster = ("p1", "p2", "p3", "q1")[which % 4]
+    if how % 4 == 0:
+        sim.server.dead.add(cluster)
+    elif how % 4 == 1:
+        sim.server.dead.discard(cluster)
+    elif how % 4 == 2:
+        sim.probe_all()
+    sim.probe(cluster)
+
+
+def lose_cluster(sim: Simulation, which: int, how: int) -> None:
+    """A cluster, mostly one with Jobs in it, is silent for longer than its pool bears."""
+    used = {job.cluster for job in _live(sim) if job.managed and job.cluster is not None}
+    cluster = pick(sorted(used or {"p1", "p2", "p3"}), which)
+    assert cluster is not None
+    sim.server.dead.add(cluster)
+    sim.probe(cluster)
+    sim.server.now += (61.0, 6.0, 301.0)[how % 3]
+    sim.probe(cluster)
+
+
+def return_clusters(sim: Simulation, which: int, how: int) -> None:
+    sim.server.dead.clear()
+    if how % 3:
+        sim.probe_all()
 
 
 def submit(sim: Simulation, which: int, how: int) -> None:
     queue = list(QUEUES)[(0, 0, 0, 1, 1, 2, 3)[which % 7]]
     namespace = "xy"[how % 2]
+    proxies = sim.server.kinds[QUEUES[queue]][-1]
     owners = [
         job.uid for job in sim.server.jobs.values() if job.owner_uid is None and job.namespace == namespace
     ]
@@ -268,6 +305,7 @@ def submit(sim: Simulation, which: int, how: int) -> None:
         constraints=CONSTRAINTS[how // 29 % len(CONSTRAINTS)] if how % 3 == 0 else CONSTRAINTS[0],
         depends_on=depends_on(sim, namespace, how // 31) if how % 13 == 0 else (),
         retry_of=pick(names_in(sim, namespace), how // 37) if how % 6 == 0 else None,
+        managed=proxies if how % 19 else not proxies,
     )
 
 
@@ -318,10 +356,15 @@ def end(sim: Simulation, which: int, how: int) -> None:
 
 
 def begin(sim: Simulation, which: int, how: int) -> None:
-    """A Job that was let through starts a while later: until then its time does not run."""
-    jobs = [job for job in _live(sim) if job.state is JobState.ACTIVE and not job.started_at]
+    """A Job that was let through starts a while later: until then its time does not run.
+
+    Of one that was sent back it is taken note later that it runs no more.
+    """
+    jobs = [job for job in _live(sim) if (job.state is JobState.ACTIVE) is not (job.started_at > 0)]
     job = pick(jobs, which)
-    if job is not None:
+    if job is not None and job.state is JobState.WAITING:
+        sim.server.update(job.uid, started_at=0)
+    elif job is not None:
         sim.server.start(job.uid)
 
 
@@ -426,6 +469,7 @@ def calm(sim: Simulation, which: int, how: int) -> None:
     for _ in range(3):
         for kind in KINDS:
             sim.deliver(kind, 10_000)
+        sim.probe_all()
         if not sim.decide(100) and not sim.calls:
             return
         for _ in range(len(sim.calls)):
@@ -488,7 +532,9 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     change_environment: 3,
     change_policy: 1,
     machines: 2,
-    probe: 1,
+    probe: 2,
+    lose_cluster: 1,
+    return_clusters: 1,
     submit: 5,
     submit_many: 3,
     edit: 4,
@@ -525,6 +571,8 @@ CONTENTION: dict[Callable[[Simulation, int, int], None], int] = {
     change_policy: 1,
     machines: 2,
     probe: 1,
+    lose_cluster: 1,
+    return_clusters: 1,
     submit: 6,
     submit_many: 6,
     edit: 2,
@@ -543,3 +591,35 @@ CONTENTION: dict[Callable[[Simulation, int, int], None], int] = {
     deliver_jobs: 1,
 }
 """The same for histories in which little goes wrong, and many Jobs want the same room."""
+
+LOSSES: dict[Callable[[Simulation, int, int], None], int] = {
+    change_queue: 2,
+    change_pool: 1,
+    change_environment: 1,
+    submit: 5,
+    submit_many: 4,
+    edit: 3,
+    end: 3,
+    begin: 2,
+    end_cancelled: 1,
+    cancel: 1,
+    delete: 1,
+    tick: 2,
+    deliver_jobs: 5,
+    deliver_queues: 2,
+    deliver_pools: 3,
+    deliver_others: 1,
+    probe: 5,
+    lose_cluster: 6,
+    return_clusters: 4,
+    decide: 8,
+    land: 6,
+    answer: 6,
+    confirm: 1,
+    flush: 3,
+    crash: 1,
+    start: 2,
+    relist: 1,
+    calm: 6,
+}
+"""The same for histories in which clusters are lost and return, and writes about that go all ways."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tests.builders import a_policy, a_pool, a_queue, an_environment, copy_of, stamp
 
+from headgate.api.clusterpool import ClusterPoolStatus
 from headgate.api.computeenvironment import ComputeEnvironmentStatus
 from headgate.api.jobqueue_status import JobQueueStatus
-from headgate.engine.decisions import Admit, Cancel
+from headgate.engine.decisions import Admit, Cancel, Requeue
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import Job, JobState
 
@@ -70,6 +71,10 @@ class Server:
         self.jobs: dict[str, Job] = {}
         self.queues: dict[str, JobQueue] = {}
         self.pools: dict[str, ClusterPool] = {}
+        self.dead: set[str] = set()
+        """Clusters that do not answer."""
+        self.kinds: dict[str, list[bool]] = defaultdict(list)
+        """By name of a pool: whether its clusters were remote ones, each time that it was created, in order."""
         self.environments: dict[str, ComputeEnvironment] = {}
         self.policies: dict[str, SchedulingPolicy] = {}
         self.scales: dict[str, ScaleReading] = {}
@@ -101,9 +106,23 @@ class Server:
 
     # ---- users
 
-    def put_pool(self, name: str, clusters: str, disabled: str = "") -> None:
-        self.pools[name] = a_pool(name, clusters, disabled=disabled)
-        self._emit("pool", name, self.pools[name])
+    def put_pool(self, name: str, clusters: str, *, remote: bool = False, **spec: Any) -> None:
+        """Create a pool, or change one: a pool of remote clusters stays one."""
+        known = self.pools.get(name)
+        if known is None:
+            self.kinds[name].append(remote)
+        self.version += 1
+        self._put_pool(
+            a_pool(
+                name,
+                clusters,
+                remote=self.kinds[name][-1],
+                uid=known.metadata.uid if known else f"{name}-{self.version}",
+                version=self.version,
+                status=known.status if known else None,
+                **spec,
+            )
+        )
 
     def delete_pool(self, name: str) -> None:
         if self.pools.pop(name, None) is not None:
@@ -192,6 +211,18 @@ class Server:
         )
         self._put_queue(queue)
         return queue
+
+    def write_pool_status(self, seen: ClusterPool, status: ClusterPoolStatus) -> ClusterPool | None:
+        """Write a pool's status if it still is as seen; None if it is not."""
+        pool = self.pools.get(seen.name)
+        if pool is None or pool.metadata.resource_version != seen.metadata.resource_version:
+            return None
+        self.version += 1
+        metadata = pool.metadata.model_copy(update={"resource_version": str(self.version)})
+        status = ClusterPoolStatus.model_validate(status.to_dict())
+        pool = pool.model_copy(update={"metadata": metadata, "status": status})
+        self._put_pool(pool)
+        return pool
 
     def write_environment_status(
         self, seen: ComputeEnvironment, status: ComputeEnvironmentStatus
@@ -282,6 +313,23 @@ class Server:
                 self.tenancies[job.uid] = Tenancy(dict(job.request.total), capacity or {})
                 self._record_room(write.environment, write.cluster)
             self.going.add((job.queue, self._run(job)))
+        elif isinstance(write, Requeue):
+            assert job.state is JobState.ACTIVE
+            assert job.managed
+            assert not job.canceling
+            assert job.cluster == write.cluster
+            self.admitted.discard(job.uid)
+            self.tenancies.pop(job.uid, None)
+            if self._runs_alone(job):
+                self.going.discard((job.queue, self._run(job)))
+            self.update(
+                job.uid,
+                state=JobState.WAITING,
+                cluster=None,
+                environment=None,
+                admitted_at=None,
+                requeued=True,
+            )
         elif isinstance(write, Cancel):
             assert job.state is not JobState.FINISHED
             self.ending[job.uid] = OUTCOME[write.reason]
@@ -340,13 +388,16 @@ class Server:
         assert not job.canceling
         assert not job.held
         assert job.error is None
-        assert all(self._has_succeeded(job.namespace, name) for name in job.depends_on), "too early"
+        assert job.requeued or all(self._has_succeeded(job.namespace, name) for name in job.depends_on), (
+            "too early"
+        )
         self.admitted.add(job.uid)
         queue = self.queues.get(job.queue)
         if queue is None:
             return
         assert job.pool in (None, queue.spec.pool), "through the wall of the pool"
         assert cluster.startswith(queue.spec.pool), "onto a cluster of another pool"
+        assert job.managed in self.kinds[queue.spec.pool], "not made for the clusters of the pool"
         assert any(
             not spec.dispatch.paused
             and spec.state != "Terminated"
@@ -411,6 +462,11 @@ class Server:
         owner = self.jobs.get(job.owner_uid or "")
         return self._run(owner) if owner is not None else job.owner_uid or job.uid
 
+    def _runs_alone(self, job: Job) -> bool:
+        """Whether no other Job was ever of the same run."""
+        others = (event.value for event in self.events["job"] if event.name != job.uid)
+        return self._run(job) not in {self._run(other) for other in others if other is not None}
+
     def _enters(self, job: Job) -> None:
         queue = self.queues.get(job.queue)
         generation = queue.metadata.generation if queue is not None else 1
@@ -428,6 +484,10 @@ class Server:
     def _put_queue(self, queue: JobQueue) -> None:
         self.queues[queue.name] = queue
         self.events["queue"].append(Event(queue.name, int(queue.metadata.resource_version), queue))
+
+    def _put_pool(self, pool: ClusterPool) -> None:
+        self.pools[pool.name] = pool
+        self.events["pool"].append(Event(pool.name, int(pool.metadata.resource_version), pool))
 
     def _put_environment(self, environment: ComputeEnvironment) -> None:
         self.environments[environment.name] = environment

@@ -7,6 +7,7 @@ takes plain numbers, so that both Hypothesis and a seeded generator can drive it
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,23 +24,24 @@ from headgate.api.names import (
     REASON_TIMED_OUT,
 )
 from headgate.api.quantity import parse_quantity
-from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Suspend
+from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.engine.engine import Engine
 from headgate.engine.environment_status import environment_status
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import RESULTS, JobState
 from headgate.engine.lifecycle import SETTLE_SECONDS
-from headgate.engine.status import queue_status
+from headgate.engine.status import pool_status, queue_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tests.unit.engine.server import Event, Kind, Resources, Verdict
 
+    from headgate.api.clusterpool import ClusterPool
     from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
-    from headgate.engine.decisions import Write
+    from headgate.engine.decisions import Correction, Write
     from headgate.engine.job import Job
 
 ARRIVED = {"Drained": "Drained", "Sealed": "Sealed", "Terminated": "Terminated"}
@@ -70,9 +72,14 @@ class Read:
 class Simulation:
     """One hub, one operator at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remote: bool) -> None:
         self.server = Server()
-        self.server.put_pool("p", "p1 p2")
+        if remote:
+            self.server.put_pool(
+                "p", "p1 p2 p3", remote=True, on_cluster_lost="Requeue", lost_after_seconds=60
+            )
+        else:
+            self.server.put_pool("p", "p1 p2")
         self.server.put_pool("q", "q1")
         self.server.put_environment("e1", capacity="cpu=4 memory=8Gi", pool="p")
         self.server.put_environment("e2", capacity="cpu=6", pool="p", type="Spot")
@@ -89,12 +96,16 @@ class Simulation:
         self.calls: list[Call] = []
         self.orphans: list[Call] = []
         """Cancellations and suspensions of operators that died: they may land at any time."""
+        self.sent_back: set[tuple[str, int]] = set()
+        """UID and resourceVersion of every Job that this operator knows to have sent back."""
         self.reads: list[Read] = []
         self.lists = 0
         self.past: SlowModel | None = None
         """What was known when the operator before this one died."""
         self.warned: set[str] = set()
         """UIDs of the Jobs of which it was told that their time at the head is over."""
+        self.told: set[tuple[str, str]] = set()
+        """What this operator has told of Jobs: UID and reason."""
         self.accepted: dict[str, str] = {}
         """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
         self.start()
@@ -105,17 +116,18 @@ class Simulation:
         """Take over: from here on nothing that another operator admits is let in. Then list everything."""
         if self.engine is not None:
             return
-        # Fencing: an admission under an older term is refused.
-        self.orphans += [call for call in self.calls if not isinstance(call.write, Admit)]
+        # Fencing: what lets a Job through or takes that back is refused under an older term.
+        self.orphans += [call for call in self.calls if isinstance(call.write, Cancel | Suspend)]
         self.calls.clear()
+        self.sent_back.clear()
+        self.told.clear()
         self.reads.clear()
         self.engine = Engine()
         past = self.past
         self.model = SlowModel(self.engine, lambda: self.server.now)
         self.model.remember(past, self.server.queues.values(), self.server.relabeled)
-        for name, pool in self.server.pools.items():
-            self.engine.pool_changed(pool)
-            self.model.tell_pool(name, pool)
+        for pool in self.server.pools.values():
+            self._take_pool(pool)
         for name, policy in self.server.policies.items():
             self.engine.scheduling_policy_changed(policy, self.server.now)
             self.model.tell_policy(name, policy)
@@ -180,15 +192,25 @@ class Simulation:
         if self.engine is not None and self.seen["job"] == len(self.server.events["job"]):
             self.engine.versions_passed(self.server.version)
 
-    def probe(self, pool: str, cluster: str, healthy: bool) -> None:
+    def probe(self, cluster: str) -> None:
+        """Ask a cluster how it is; its pool is in its name."""
         if self.engine is None:
             return
         assert self.model is not None
-        if healthy:
-            self.engine.cluster_answered(pool, cluster, "", self.server.now)
+        self._tell_probe(cluster)
+        self.model.tell_probe(cluster[0], cluster, answers=cluster not in self.server.dead)
+
+    def probe_all(self) -> None:
+        for pool in list(self.server.pools.values()):
+            for member in pool.spec.clusters:
+                self.probe(member.name)
+
+    def _tell_probe(self, cluster: str) -> None:
+        assert self.engine is not None
+        if cluster in self.server.dead:
+            self.engine.cluster_silent(cluster[0], cluster, "no answer", self.server.now)
         else:
-            self.engine.cluster_silent(pool, cluster, "", self.server.now)
-        self.model.tell_probe(pool, cluster, healthy)
+            self.engine.cluster_answered(cluster[0], cluster, "", self.server.now)
 
     def read_scale(self, name: str, *, fail: bool = False) -> None:
         """Read what the target of an environment has; it may also be that it cannot be read."""
@@ -220,7 +242,8 @@ class Simulation:
             return 0
         assert self.model is not None
         decisions = self.engine.decide(limit, self.server.now)
-        self.warned |= {one.uid for one in decisions if isinstance(one, Notice) and one.reason == "TimeLimit"}
+        self.told |= {(one.uid, one.reason) for one in decisions if isinstance(one, Notice)}
+        self.warned |= {uid for uid, reason in self.told if reason == "TimeLimit"}
         writes: list[Write] = []
         admissions: list[Admit] = []
         for decision in decisions:
@@ -228,7 +251,7 @@ class Simulation:
                 self.reads.append(Read(decision.queue))
             elif isinstance(decision, Admit):
                 admissions.append(decision)
-            elif isinstance(decision, Cancel | Suspend):
+            elif not isinstance(decision, Notice):
                 self._check_correction(decision)
                 writes.append(decision)
         self.model.settle()
@@ -329,6 +352,11 @@ class Simulation:
             queue.tally.stale_watermark = False
             written += 1
             self._take_queue(result)
+        return written + self._flush_environments() + self._flush_pools()
+
+    def _flush_environments(self) -> int:
+        assert self.engine is not None
+        written = 0
         for name in list(self.engine.dirty_environments):
             known = self.engine.environments.get(name)
             if known is None or known.resource is None:
@@ -343,6 +371,25 @@ class Simulation:
                 del self.engine.dirty_environments[name]
                 written += 1
                 self._take_environment(environment)
+        return written
+
+    def _flush_pools(self) -> int:
+        assert self.engine is not None
+        written = 0
+        for name in list(self.engine.dirty_pools):
+            pool = self.engine.pools[name]
+            if pool.resource is None:
+                del self.engine.dirty_pools[name]
+                continue
+            latest = pool_status(pool, self.engine.occupancy, stamp(self.server.now))
+            if latest == pool.resource.status:
+                del self.engine.dirty_pools[name]
+                continue
+            result = self.server.write_pool_status(pool.resource, latest)
+            if result is not None:
+                del self.engine.dirty_pools[name]
+                written += 1
+                self._take_pool(result)
         return written
 
     def status(self, name: str) -> JobQueueStatus:
@@ -376,6 +423,10 @@ class Simulation:
             }
         for uid, job in self.engine.jobs.items():
             assert job.write == model.open.get(uid, 0)
+        there = Counter(model.cluster_of(job) for job in model.live() if model.is_active(job))
+        for cluster in {*there, *(name for _, name in model.health)}:
+            assert self.engine.occupancy.on(cluster) == there[cluster], cluster
+            assert self.engine.is_given_up(cluster) is model.is_given_up(cluster), cluster
 
     def rest(self) -> None:
         """Let everything be told, landed, answered, cancelled and written, and compare with the server."""
@@ -386,6 +437,7 @@ class Simulation:
             # Long enough for every pause, and once for every time limit.
             server.now += 700.0 if step == 2 else 61.0
             self._deliver_all()
+            self.probe_all()
             for name in server.scales:
                 server.machines_come(name)
                 self.read_scale(name)
@@ -407,6 +459,8 @@ class Simulation:
         self._check_statuses()
         self._check_environments()
         self._check_dependencies()
+        self._check_clusters()
+        self._check_stranded()
         live = {uid for uid, job in server.jobs.items() if job.state is not JobState.FINISHED}
         assert set(engine.jobs) == live, "a Job is lost"
         assert engine.known_uids() == set(server.jobs)
@@ -479,7 +533,7 @@ class Simulation:
             assert (conditions["Dispatching"] == "False") is closed
             # A fresh list tells the same, but for runs that only memory knows to have ended.
             again = queue_status(fresh.engine.queues[name], server.version, stamp(server.now + 99))
-            if again.runs == status.runs and not self._sick():
+            if again.runs == status.runs:
                 # Where several may be at the head, another choice is as good; and time goes on for shares.
                 same = {"head": status.head, "shares": status.shares, "accounting": status.accounting}
                 open_to_choice = same if status.head or status.shares or again.head or again.shares else {}
@@ -523,9 +577,38 @@ class Simulation:
                 )
                 assert not self.model.ring(job), f"{job.uid} waits for itself"
 
-    def _sick(self) -> bool:
-        assert self.model is not None
-        return bool(self.model.sick)
+    def _check_clusters(self) -> None:
+        """Every pool says how its clusters are, and nobody is left in one that is given up."""
+        server = self.server
+        there = Counter(job.cluster for job in server.jobs.values() if job.state is JobState.ACTIVE)
+        for pool in server.pools.values():
+            shown = {one.name: one for one in pool.status.clusters}
+            assert shown.keys() == {member.name for member in pool.spec.clusters}
+            for member in pool.spec.clusters:
+                one, dead = shown[member.name], member.name in server.dead
+                state = "Unknown" if dead else "Running"
+                assert one.state == (state if member.state == "Enabled" else "Terminated")
+                assert one.active == there[member.name]
+                assert (one.not_ready_since is not None) is dead
+                assert one.message == ("no answer" if dead else None)
+                if dead and pool.spec.remote and pool.spec.on_cluster_lost == "Requeue":
+                    left = [job for job in server.jobs.values() if job.cluster == member.name and job.managed]
+                    assert not any(job.state is JobState.ACTIVE and not job.canceling for job in left)
+
+    def _check_stranded(self) -> None:
+        """Whoever can never go where its queue is has been told so."""
+        for job in self.server.jobs.values():
+            queue = self.server.queues.get(job.queue)
+            pool = self.server.pools.get(queue.spec.pool) if queue is not None else None
+            if (
+                pool is None
+                or job.state is JobState.FINISHED
+                or job.error
+                or job.pool not in (None, pool.name)
+            ):
+                continue
+            if job.managed is not pool.spec.remote:
+                assert (job.uid, "WrongManager") in self.told, f"{job.uid} does not know why it waits"
 
     # ---- inside
 
@@ -533,6 +616,8 @@ class Simulation:
         assert self.engine is not None
         for pool in self.server.pools.values():
             self.engine.pool_changed(pool)
+            for member in pool.spec.clusters:
+                self._tell_probe(member.name)
         for policy in self.server.policies.values():
             self.engine.scheduling_policy_changed(policy, self.server.now - SETTLE_SECONDS)
         for environment in self.server.environments.values():
@@ -612,9 +697,15 @@ class Simulation:
         assert self.model is not None
         if event.value is None:
             self.engine.pool_gone(event.name)
+            self.model.tell_pool(event.name, None)
         else:
-            self.engine.pool_changed(event.value)
-        self.model.tell_pool(event.name, event.value)
+            self._take_pool(event.value)
+
+    def _take_pool(self, resource: ClusterPool) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        self.engine.pool_changed(resource)
+        self.model.tell_pool(resource.name, resource)
 
     def _tell_environment(self, event: Event) -> None:
         assert self.engine is not None
@@ -669,9 +760,11 @@ class Simulation:
             self.engine.admitted(write, call.stamp, now)
         else:
             self.engine.written(write, now)
+            if isinstance(write, Requeue):
+                self.sent_back.add(told)
         self.model.tell_answered(*told)
 
-    def _check_correction(self, write: Cancel | Suspend) -> None:
+    def _check_correction(self, write: Correction) -> None:
         assert self.model is not None
         job = self.model.jobs[write.job.uid]
         assert job.uid not in self.model.open, "two writes at once for one Job"
@@ -679,6 +772,13 @@ class Simulation:
         assert not job.canceling
         if isinstance(write, Suspend):
             assert job.state is JobState.UNADMITTED
+        elif isinstance(write, Requeue):
+            assert (job.uid, write.resource_version) not in self.sent_back, "what has landed is sent again"
+            assert job.state is JobState.ACTIVE
+            assert job.uid not in self.model.assumed
+            assert job.managed
+            assert job.cluster == write.cluster
+            assert self.model.is_given_up(write.cluster), f"{write.cluster} is not given up"
         elif write.reason == REASON_CANCELED:
             assert job.state is not JobState.FINISHED
             assert self.server.was_terminated(job.uid, job.queue), (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from tests.unit.engine.slow_reach import Reach
+from tests.unit.engine.slow_reach import RETURNED, Reach
 from tests.unit.engine.slow_shares import NONE, Accounts
 from tests.unit.engine.slow_told import seconds
 
@@ -64,6 +64,8 @@ class Heads(Reach):
 
     def lane_first(self, name: str, lane: str, other: str) -> bool:
         """Whether one lane of a queue surely comes before another."""
+        if RETURNED in (lane, other):
+            return lane == RETURNED != other
         queue = self.queues[name]
         turns = self.lane_turn[name, lane], self.lane_turn[name, other]
         if queue.spec.scheduling_policy:
@@ -91,6 +93,9 @@ class Heads(Reach):
             moved = self.jobs.get(stand.uid)
             first |= lanes & {stand.lane, self.lane_of(moved) if moved is not None else stand.lane}
         first |= self.passed[name] & lanes
+        if RETURNED in lanes:
+            # Nothing comes before them, not even who stands at the head.
+            first = {RETURNED}
         return [
             min((job for job in jobs if self.lane_of(job) == lane), key=self.in_lane)
             for lane in sorted(first)
@@ -187,6 +192,12 @@ class Heads(Reach):
         elif before.spec.priority_value != after.spec.priority_value and after.name in self.stands:
             # It finds its place in the pool anew, and perhaps its head.
             self.stands[after.name].sure = False
+
+    def pool_turned(self, name: str) -> None:
+        super().pool_turned(name)
+        for queue in self.queues.values():
+            if queue.spec.pool == name:
+                self.begin_round(queue.name)
 
     def queue_gone(self, name: str) -> None:
         super().queue_gone(name)

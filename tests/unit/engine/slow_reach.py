@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from headgate.engine.job import Job
 
 ON_MACHINES = {"OnDemand", "Spot"}
+RETURNED = "*"
+"""The lane of those who were sent back from a cluster that was lost, whatever their project or share."""
 
 
 class Reach(Told):
@@ -146,6 +148,8 @@ class Reach(Told):
 
     def lane_of(self, job: Job) -> str:
         queue = self.queues.get(job.queue)
+        if job.requeued:
+            return RETURNED
         return share_of(job) if queue is not None and queue.spec.scheduling_policy else job.project
 
     # ---- limits
@@ -164,6 +168,7 @@ class Reach(Told):
             and not (job.held or job.canceling or job.error)
             and not self.waits_for(job)
             and job.pool in (None, queue.spec.pool)
+            and not self.is_stranded(job)
             and self._free(self.engine.jobs[job.uid])
         ]
 

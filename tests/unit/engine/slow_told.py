@@ -6,6 +6,7 @@ It is kept as it was told: every answer is a scan of all of it.
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool
     from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.api.jobqueue import JobQueue
+    from headgate.api.meta import Resource
     from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.engine import Engine
     from headgate.engine.environments import ScaleReading
@@ -37,6 +39,16 @@ class Admission(NamedTuple):
     environment: str | None
 
 
+@dataclass
+class Health:
+    """How a cluster is, by what was told."""
+
+    remote: bool
+    state: str
+    """Running; Pending: not known, or silent for a while; Unknown: gone, if it is a remote one for too long."""
+    silent_since: float | None = None
+
+
 class Told:
     """All that an engine was told, and the admissions that it decided."""
 
@@ -47,7 +59,8 @@ class Told:
         """Every Job that was told and not told gone, finished ones too, as last told."""
         self.queues: dict[str, JobQueue] = {}
         self.pools: dict[str, ClusterPool] = {}
-        self.sick: set[tuple[str, str]] = set()
+        self.health: dict[tuple[str, str], Health] = {}
+        """By pool and cluster."""
         self.environments: dict[str, ComputeEnvironment] = {}
         self.policies: dict[str, SchedulingPolicy] = {}
         self.readings: dict[str, ScaleReading] = {}
@@ -157,19 +170,38 @@ class Told:
         self.settle()
 
     def tell_pool(self, name: str, pool: ClusterPool | None) -> None:
-        if pool is None:
-            self.pools.pop(name, None)
-            self.sick = {(of, cluster) for of, cluster in self.sick if of != name}
-        else:
+        before = self.pools.pop(name, None)
+        if pool is not None and before is not None and _is_older(pool, before):
+            pool = before
+        known = {key: self.health.pop(key) for key in list(self.health) if key[0] == name}
+        if pool is not None:
             self.pools[name] = pool
-            members = {member.name for member in pool.spec.clusters}
-            self.sick = {(of, cluster) for of, cluster in self.sick if of != name or cluster in members}
+            written = {one.name: one.not_ready_since for one in pool.status.clusters}
+            for member in pool.spec.clusters:
+                remote = not member.local
+                health = known.get((name, member.name))
+                if health is None or health.remote is not remote:
+                    since = seconds(written.get(member.name)) or None
+                    health = Health(remote, "Pending", since) if remote else Health(remote, "Running")
+                self.health[name, member.name] = health
+            if before is None or before.spec.remote is not pool.spec.remote:
+                self.pool_turned(name)
         self.settle()
 
-    def tell_probe(self, pool: str, cluster: str, healthy: bool) -> None:
-        if pool not in self.pools or cluster not in {m.name for m in self.pools[pool].spec.clusters}:
+    def pool_turned(self, name: str) -> None:
+        """See to what follows from a pool that comes, or that is of another kind, where memory is concerned."""
+
+    def tell_probe(self, pool: str, cluster: str, *, answers: bool) -> None:
+        health = self.health.get((pool, cluster))
+        if health is None:
             return
-        (self.sick.discard if healthy else self.sick.add)((pool, cluster))
+        if answers:
+            health.state, health.silent_since = "Running", None
+        else:
+            if health.silent_since is None:
+                health.silent_since = self.now
+            patience = self.pools[pool].spec.lost_after_seconds if health.remote else 0
+            health.state = "Unknown" if self.now >= health.silent_since + patience else "Pending"
         self.settle()
 
     def tell_loaded(self) -> None:
@@ -256,10 +288,31 @@ class Told:
         wanted = list(members) if queue.spec.clusters == ["*"] else queue.spec.clusters
         if any(name not in members for name in wanted):
             return []
-        return [name for name in wanted if members[name] and (queue.spec.pool, name) not in self.sick]
+        return [
+            name for name in wanted if members[name] and self.health[queue.spec.pool, name].state == "Running"
+        ]
+
+    def is_given_up(self, cluster: str) -> bool:
+        """Whether the Jobs of a cluster go back to their queues."""
+        return any(
+            health.remote and health.state == "Unknown" and self.pools[pool].spec.on_cluster_lost == "Requeue"
+            for (pool, name), health in self.health.items()
+            if name == cluster
+        )
+
+    def is_stranded(self, job: Job) -> bool:
+        """Whether a Job was not made for the clusters of its queue's pool."""
+        queue = self.queues.get(job.queue)
+        pool = self.pools.get(queue.spec.pool) if queue is not None else None
+        return pool is not None and job.managed is not pool.spec.remote
 
     def waits_for(self, job: Job) -> list[str]:
-        """The names of the Jobs that a Job depends on and that have not succeeded."""
+        """The names of the Jobs that a Job depends on and that have not succeeded.
+
+        Who was sent back waits for none: all of them had succeeded when it was let through.
+        """
+        if job.requeued:
+            return []
         return [name for name in job.depends_on if (job.namespace, name) not in self.succeeded]
 
     def ring(self, job: Job) -> bool:
@@ -279,7 +332,7 @@ class Told:
         return False
 
     def depends_on_failed(self, job: Job) -> bool:
-        return any(self.failed.get((job.namespace, name)) for name in job.depends_on)
+        return not job.requeued and any(self.failed.get((job.namespace, name)) for name in job.depends_on)
 
     def predecessor(self, job: Job) -> Place | None:
         """Where the Job that this one repeats runs or ran, if it is still there; no two have one name here."""
@@ -288,6 +341,11 @@ class Told:
                 cluster = self.cluster_of(other)
                 return (self.environment_of(other) or "", cluster) if cluster else None
         return None
+
+
+def _is_older(resource: Resource, other: Resource) -> bool:
+    one, two = resource.metadata, other.metadata
+    return one.uid == two.uid and int(one.resource_version) < int(two.resource_version)
 
 
 def seconds(stamp: str | None) -> float:

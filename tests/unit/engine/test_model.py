@@ -35,6 +35,7 @@ PROFILE = settings(
 NUMBER = st.integers(0, 99_999)
 OFTEN = tuple(action for action, times in actions.ACTIONS.items() for _ in range(times))
 CONTENTION = tuple(action for action, times in actions.CONTENTION.items() for _ in range(times))
+LOSSES = tuple(action for action, times in actions.LOSSES.items() for _ in range(times))
 
 
 class Histories(RuleBasedStateMachine):
@@ -42,10 +43,11 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sim = Simulation()
+        self.sim = Simulation(remote=False)
 
-    @initialize(spec=st.lists(NUMBER, min_size=4, max_size=4))
-    def queues(self, spec: list[int]) -> None:
+    @initialize(remote=st.booleans(), spec=st.lists(NUMBER, min_size=4, max_size=4))
+    def queues(self, remote: bool, spec: list[int]) -> None:
+        self.sim = Simulation(remote=remote)
         for which, how in enumerate(spec):
             actions.create_queue(self.sim, which, how)
 
@@ -87,9 +89,19 @@ def test_queues_that_contend_for_room(seed: int) -> None:
         play(random, actions.create_rival, CONTENTION, length)
 
 
-def play(random: Random, create: Action, mix: tuple[Action, ...], length: int) -> None:
-    """Play a random history."""
-    sim = Simulation()
+@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 20))
+def test_clusters_that_are_lost_and_return(seed: int) -> None:
+    """Histories in which Jobs are sent back to their queues, or are to be, and something comes between."""
+    random = Random(seed)
+    for length in (40, 60, 80):
+        play(random, random.choice((actions.create_queue, actions.create_rival)), LOSSES, length, remote=True)
+
+
+def play(
+    random: Random, create: Action, mix: tuple[Action, ...], length: int, *, remote: bool | None = None
+) -> None:
+    """Play a random history; two thirds of them with a pool of remote clusters, where it is not said."""
+    sim = Simulation(remote=random.randrange(3) > 0 if remote is None else remote)
     for which in range(4):
         create(sim, which, random.randrange(100_000))
     for _ in range(length):
