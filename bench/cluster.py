@@ -22,6 +22,7 @@ import yaml
 
 from bench import ROOT
 from controlplane import ControlPlane, tool
+from headgate.admission.bindings import bindings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,7 +190,7 @@ class Cluster:
         return own + (operator.cpu_seconds() if operator else 0.0)
 
     def wait_for_bindings(self) -> None:
-        """Wait until every queue has its two bindings, and a little longer until the API server minds them."""
+        """Wait until every queue has its bindings, and a little longer until the API server minds them."""
 
         def bound() -> bool:
             paths = [BINDINGS.format(kind) for kind in ("validating", "mutating")]
@@ -198,7 +199,8 @@ class Cluster:
                 for path in paths
                 for item in self.admin.items(path)
             )
-            return all(found[queue["metadata"]["name"]] == len(paths) for queue in self.admin.items(QUEUES))
+            wanted = len(bindings_for("", "", "", policy_prefix=""))
+            return all(found[queue["metadata"]["name"]] == wanted for queue in self.admin.items(QUEUES))
 
         eventually(bound, within=120, what="the queues' bindings")
         time.sleep(2)

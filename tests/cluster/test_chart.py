@@ -230,8 +230,9 @@ def test_install(site: Site, notes: str) -> None:
     for disturbance in ("poddisruptionbudgets", "networkpolicies"):
         assert site.names(disturbance, "-n", SYSTEM)
     policies = [name for name in site.of_the_release() if "admissionpolic" in name]
-    templates = list((CHART / "templates" / "policies").glob("*.yaml"))
-    assert len([name for name in policies if "binding" not in name]) == len(templates)
+    rules = {path.stem for path in (CHART / "templates" / "policies").glob("*.yaml")}
+    made = {name.rsplit("/", 1)[1] for name in policies if "binding" not in name}
+    assert made == {f"{FULL_NAME}-{rule}" for rule in rules - {"keep-leases"}} | {"headgate-keep-leases"}
 
 
 APPLIED: list[tuple[str, Json]] = [
@@ -283,7 +284,7 @@ def test_the_operator_has_the_rights_it_needs(site: Site, notes: str) -> None:
         eventually(lambda: site.status("default")["clusters"])
         site.kubectl("create", "deployment", "nodes", "--image=none", "--replicas=0", "-n", TEAM)
         site.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([manifest(*each) for each in APPLIED]))
-        eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 2)
+        eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 4)
         eventually(lambda: site.status("applied")["observedGeneration"])
         for path in (ENVIRONMENTS, POLICIES):
             eventually(lambda: site.admin.get(f"{path}/applied")["status"])  # noqa: B023 - asked at once
@@ -357,7 +358,9 @@ deletecollection jobs.batch
 update jobs.batch/status
 get secrets
 list secrets
-get secrets in gates
+list secrets in gates
+get secrets in kube-system
+get namespaces
 get configmaps in gates
 create pods
 create pods/exec
@@ -402,6 +405,9 @@ create leases.coordination.k8s.io in kube-system
 patch nodes
 """.strip().splitlines()
 MAY = """
+get jobs.batch
+get namespaces kube-system
+get secrets in gates
 watch jobs.batch
 patch jobs.batch
 patch jobs.batch/status
@@ -551,7 +557,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     site.queue("narrow", actionConcurrency=1)
     site.queue("closed", state="Drained")
     site.queue("brief")
-    eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue in (narrow,closed,brief)")) == 6)
+    eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue in (narrow,closed,brief)")) == 12)
     site.submit("active", "narrow", seconds=ENDLESS)
     eventually(lambda: site.admitted("active"))
     for name in ("first", "second", "third"):
@@ -696,6 +702,39 @@ def test_a_wrong_value_is_refused(value: str, message: str) -> None:
 
 @pytest.mark.parametrize("enabled", ["true", "false"])
 def test_the_right_to_scale_can_be_left_out(enabled: str) -> None:
-    command = [str(tool("helm")), "template", RELEASE, str(CHART), f"--set=scaling.enabled={enabled}"]
+    roles = [body for body in rendered(f"--set=scaling.enabled={enabled}") if body["kind"] == "ClusterRole"]
+    rights = [rule for role in roles for rule in role["rules"] if rule["resources"] == ["*/scale"]]
+    assert bool(rights) == (enabled == "true")
+
+
+def rendered(*options: str) -> list[Json]:
+    """Return the objects of the chart as Helm would send them."""
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), *WHERE, *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert ('resources: ["*/scale"]' in done.stdout) == (enabled == "true")
+    return [body for body in yaml.safe_load_all(done.stdout) if body]
+
+
+def test_secrets_are_read_where_kubeconfigs_are() -> None:
+    bodies = rendered("--set=clusters.secretNamespaces={fleet,gates}")
+    reads = {
+        (body["kind"], body["metadata"]["namespace"])
+        for body in bodies
+        if body["metadata"]["name"] == f"{FULL_NAME}-kubeconfigs"
+    }
+    assert reads == {(kind, place) for kind in ("Role", "RoleBinding") for place in (SYSTEM, "fleet")}
+    # Nothing else lets it read a Secret, and no Secret is listed.
+    rules = [
+        (body["kind"], rule["verbs"])
+        for body in bodies
+        for rule in body.get("rules") or ()
+        if "secrets" in rule.get("resources", ())
+    ]
+    assert rules == [("Role", ["get"])] * 2
+
+
+@pytest.mark.parametrize("trusted", ["true", "false"])
+def test_kubeconfigs_are_trusted_only_if_wanted(trusted: str) -> None:
+    bodies = rendered(f"--set=clusters.trustKubeconfigs={trusted}")
+    (deployment,) = [body for body in bodies if body["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert ("--trust-kubeconfigs" in container["args"]) == (trusted == "true")

@@ -32,16 +32,16 @@ class BindingKeeper:
         self._api = api
         self._metrics = metrics
         self._prefix = policy_prefix
-        self._wanted: dict[str, str] = {}
+        self._wanted: dict[str, tuple[str, str]] = {}
         self._pending: dict[str, None] = {}
         self._wake = asyncio.Event()
         self.synced = policy_prefix is None
         """Whether every queue known at the start has its bindings."""
 
-    def want(self, queue: str, uid: str) -> None:
+    def want(self, queue: str, uid: str, pool: str) -> None:
         """Have the bindings of a queue made; without policies there is nothing to bind."""
-        if self._prefix is not None and self._wanted.get(queue) != uid:
-            self._wanted[queue] = uid
+        if self._prefix is not None and self._wanted.get(queue) != (uid, pool):
+            self._wanted[queue] = uid, pool
             self._pending[queue] = None
             self._wake.set()
 
@@ -87,9 +87,9 @@ class BindingKeeper:
             await self._apply(queue, present)
 
     async def _apply(self, queue: str, present: dict[tuple[str, str], Json]) -> None:
-        uid = self._wanted.get(queue)
-        if uid is not None:
-            for binding in bindings_for(queue, uid, policy_prefix=self._prefix or ""):
+        wanted = self._wanted.get(queue)
+        if wanted is not None:
+            for binding in bindings_for(queue, *wanted, policy_prefix=self._prefix or ""):
                 kind, name = binding["kind"], binding["metadata"]["name"]
                 if not _says(present.get((kind, name)), binding):
                     await self._api.call(

@@ -35,7 +35,7 @@ def _writing(engine: Engine, name: str) -> Iterator[None]:
 
 
 def _appeared(context: Context, resource: JobQueue) -> None:
-    context.bindings.want(resource.metadata.name, resource.metadata.uid)
+    context.bindings.want(resource.metadata.name, resource.metadata.uid, resource.spec.pool)
 
 
 def _vanished(context: Context, name: str) -> None:

@@ -44,11 +44,12 @@ def make_queue(api: Api, kubectl: Kubectl, fence: dict[str, str]) -> Iterator[Ca
         name = f"q-{uuid.uuid4().hex[:8]}"
         eventually(lambda: api.send("create", queue(name, **spec)).accepted())
         made.append(name)
-        uid = api.get("jobqueue", name)["metadata"]["uid"]
-        api.send("create", *bindings_for(name, uid, policy_prefix=fence["prefix"])).accepted()
+        made_queue = api.get("jobqueue", name)
+        uid, of_pool = made_queue["metadata"]["uid"], made_queue["spec"]["pool"]
+        api.send("create", *bindings_for(name, uid, of_pool, policy_prefix=fence["prefix"])).accepted()
 
         def in_effect() -> None:
-            # Both bindings must be known. The probe shows the mutating one; a full queue shows the validating one.
+            # All bindings must be known. The probe shows the mutating ones; a full queue shows the validating ones.
             labels = (
                 api.create(job("probe", queue=name), dry_run=True).accepted().object["metadata"]["labels"]
             )
@@ -73,9 +74,9 @@ def make_pool(api: Api, kubectl: Kubectl) -> Iterator[Callable[..., str]]:
     """Make pools, and delete them afterwards."""
     made: list[str] = []
 
-    def make(cluster: str) -> str:
+    def make(*clusters: dict[str, Any]) -> str:
         name = f"p-{uuid.uuid4().hex[:8]}"
-        api.create(pool(name, cluster)).accepted()
+        api.create(pool(name, *clusters)).accepted()
         made.append(name)
         return name
 

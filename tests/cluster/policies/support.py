@@ -15,6 +15,11 @@ POOL = "headgate.dev/pool"
 SUBMITTED_BY = "headgate.dev/submitted-by"
 ADMITTED_AT = "headgate.dev/admitted-at"
 TERM = "headgate.dev/term"
+CLUSTER = "headgate.dev/cluster"
+ENVIRONMENT = "headgate.dev/compute-environment"
+PLACEMENT = "headgate.dev/placement"
+REQUEUED_FROM = "headgate.dev/requeued-from"
+DISPATCHER = "headgate.dev/dispatcher"
 
 
 class Kubectl(Protocol):
@@ -36,6 +41,7 @@ def job(
     suspend: bool | None = None,
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
+    manager: str | None = None,
 ) -> dict[str, Any]:
     """Return a Job, in a queue if one is named."""
     metadata: dict[str, Any] = {"name": name}
@@ -47,6 +53,8 @@ def job(
     spec: dict[str, Any] = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
     if suspend is not None:
         spec["suspend"] = suspend
+    if manager is not None:
+        spec["managedBy"] = manager
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
 
@@ -62,14 +70,24 @@ def queue(
     }
 
 
-def pool(name: str, cluster: str) -> dict[str, Any]:
-    """Return a ClusterPool of one cluster."""
+def pool(name: str, *clusters: dict[str, Any]) -> dict[str, Any]:
+    """Return a ClusterPool."""
     return {
         "apiVersion": "headgate.dev/v1alpha1",
         "kind": "ClusterPool",
         "metadata": {"name": name},
-        "spec": {"clusters": [{"name": cluster, "local": True}]},
+        "spec": {"clusters": list(clusters)},
     }
+
+
+def local(name: str) -> dict[str, Any]:
+    """Return the cluster of a pool that Headgate runs in."""
+    return {"name": name, "local": True}
+
+
+def remote(name: str) -> dict[str, Any]:
+    """Return a cluster of a pool that Headgate would reach with a kubeconfig."""
+    return {"name": name, "kubeconfigSecretRef": {"namespace": "headgate-system", "name": name}}
 
 
 def environment(name: str, *, pool: str = "default", **spec: Any) -> dict[str, Any]:
@@ -139,7 +157,7 @@ class Api:
         annotations = {
             ADMITTED_AT: "2026-01-01T00:00:00.000001Z",
             TERM: term,
-            "headgate.dev/cluster": "local",
+            CLUSTER: "local",
         }
         change = {"metadata": {"annotations": annotations}, "spec": {"suspend": False}}
         return self.patch("job", name, change, user=user, options=options)

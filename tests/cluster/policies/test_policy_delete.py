@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.policies.support import Api, eventually, queue, set_depth
+from tests.cluster.policies.support import Api, eventually, local, queue, set_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,6 @@ def test_the_default_queue(api: Api) -> None:
 
 
 def test_a_pool_with_queues(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
-    name = make_pool(f"c-{namespace}")
+    name = make_pool(local(f"c-{namespace}"))
     api.patch("clusterpool", name, {"status": {"queues": 2}}, options=("--subresource=status",)).accepted()
     api.delete("clusterpool", name).refused(f'ClusterPool "{name}" cannot be deleted: 2 queues are in it')

@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.policies.support import ADMITTED_AT, POOL, QUEUE, SUBMITTED_BY, TERM, Api, eventually, job
+from tests.cluster.policies.support import (
+    ADMITTED_AT,
+    ENVIRONMENT,
+    PLACEMENT,
+    POOL,
+    QUEUE,
+    REQUEUED_FROM,
+    SUBMITTED_BY,
+    TERM,
+    Api,
+    eventually,
+    job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.cluster
-
-ENVIRONMENT = "headgate.dev/compute-environment"
 
 
 @pytest.fixture
@@ -63,6 +73,8 @@ def test_nobody_rewrites_the_record(api: Api, admitted: str, user: str) -> None:
             ADMITTED_AT: None,
             TERM: "9",
             ENVIRONMENT: "x",
+            PLACEMENT: "{}",
+            REQUEUED_FROM: "local",
         },
         "labels": {POOL: "other"},
     }
@@ -74,6 +86,7 @@ def test_nobody_rewrites_the_record(api: Api, admitted: str, user: str) -> None:
 def test_a_waiting_job_cannot_be_made_to_look_admitted(api: Api, make_queue: Callable[..., str]) -> None:
     api.create(job(queue=make_queue()), user="alice").accepted()
     annotations = {ADMITTED_AT: "now", TERM: "0", SUBMITTED_BY: "bob", ENVIRONMENT: "spot"}
+    annotations |= {PLACEMENT: "{}", REQUEUED_FROM: "east"}
     change = {"annotations": annotations, "labels": {POOL: None}}
     api.patch("job", "job", {"metadata": change}, user="alice").accepted()
     metadata = api.get("job", "job")["metadata"]

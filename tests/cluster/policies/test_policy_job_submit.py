@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.policies.support import ADMITTED_AT, POOL, QUEUE, SUBMITTED_BY, TERM, Api, job
+from tests.cluster.policies.support import (
+    ADMITTED_AT,
+    CLUSTER,
+    ENVIRONMENT,
+    PLACEMENT,
+    POOL,
+    QUEUE,
+    REQUEUED_FROM,
+    SUBMITTED_BY,
+    TERM,
+    Api,
+    job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +41,10 @@ def test_what_only_headgate_writes_cannot_be_forged(api: Api, make_queue: Callab
         SUBMITTED_BY: "bob",
         ADMITTED_AT: "2026-01-01T00:00:00Z",
         TERM: "0",
-        "headgate.dev/cluster": "other",
-        "headgate.dev/compute-environment": "other",
+        CLUSTER: "other",
+        ENVIRONMENT: "other",
+        PLACEMENT: "{}",
+        REQUEUED_FROM: "other",
         "mine": "kept",
     }
     body = job(queue=make_queue(), suspend=False, labels={POOL: "other"}, annotations=forged)
