@@ -356,16 +356,18 @@ def end(sim: Simulation, which: int, how: int) -> None:
 
 
 def begin(sim: Simulation, which: int, how: int) -> None:
-    """A Job that was let through starts a while later: until then its time does not run.
-
-    Of one that was sent back it is taken note later that it runs no more.
-    """
-    jobs = [job for job in _live(sim) if (job.state is JobState.ACTIVE) is not (job.started_at > 0)]
+    """A Job that was let through starts a while later: until then its time does not run."""
+    jobs = [job for job in _live(sim) if job.state is JobState.ACTIVE and not job.started_at]
     job = pick(jobs, which)
-    if job is not None and job.state is JobState.WAITING:
-        sim.server.update(job.uid, started_at=0)
-    elif job is not None:
+    if job is not None:
         sim.server.start(job.uid)
+
+
+def reset(sim: Simulation, which: int, how: int) -> None:
+    """It is written of a Job that was sent back that it runs no more."""
+    uid = pick(sim.server.leftovers(), which)
+    if uid is not None:
+        sim.server.update(uid, started_at=0)
 
 
 def end_cancelled(sim: Simulation, which: int, how: int) -> None:
@@ -540,6 +542,7 @@ ACTIONS: dict[Callable[[Simulation, int, int], None], int] = {
     edit: 4,
     end: 5,
     begin: 2,
+    reset: 1,
     end_cancelled: 2,
     cancel: 1,
     delete: 1,
@@ -578,6 +581,7 @@ CONTENTION: dict[Callable[[Simulation, int, int], None], int] = {
     edit: 2,
     end: 3,
     begin: 2,
+    reset: 1,
     cancel: 1,
     delete: 1,
     tick: 2,
@@ -601,6 +605,7 @@ LOSSES: dict[Callable[[Simulation, int, int], None], int] = {
     edit: 3,
     end: 3,
     begin: 2,
+    reset: 4,
     end_cancelled: 1,
     cancel: 1,
     delete: 1,

@@ -344,6 +344,14 @@ class Server:
     def live(self, queue: str) -> list[Job]:
         return [j for j in self.jobs.values() if j.queue == queue and j.state is not JobState.FINISHED]
 
+    def leftovers(self) -> list[str]:
+        """The proxies that were sent back while it was written that they run."""
+        return [
+            job.uid
+            for job in self.jobs.values()
+            if job.state is JobState.WAITING and job.managed and job.started_at and not job.canceling
+        ]
+
     def watermark(self, queue: str) -> int:
         """Up to which version of Jobs the written totals are complete."""
         known = self.queues.get(queue)
@@ -387,6 +395,7 @@ class Server:
         assert job.uid not in self.admitted, "admitted twice"
         assert not job.canceling
         assert not job.held
+        assert not (job.managed and job.started_at), "it is not yet written that it runs no more"
         assert job.error is None
         assert job.requeued or all(self._has_succeeded(job.namespace, name) for name in job.depends_on), (
             "too early"

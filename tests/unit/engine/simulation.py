@@ -450,6 +450,8 @@ class Simulation:
                 self.confirm(0)
             for uid in list(server.ending):
                 server.finish(uid, server.ending[uid])
+            for uid in server.leftovers():
+                server.update(uid, started_at=0)
             decided = self.decide(1_000)
             self.check()
             if not decided and not self.flush(0) and self._all_told() and step > 2:
@@ -628,7 +630,7 @@ class Simulation:
         for queue in self.server.queues.values():
             self.engine.queue_changed(queue, self.server.now - SETTLE_SECONDS)
         for job in self._in_list_order():
-            self.engine.job_seen(copy_of(job), self.server.now - SETTLE_SECONDS)
+            self.engine.job_seen(as_read(job), self.server.now - SETTLE_SECONDS)
         self.engine.versions_passed(self.server.version)
         self.engine.loaded(self.server.now)
         self.engine.decide(0, self.server.now)
@@ -644,8 +646,8 @@ class Simulation:
         gone = self.engine.known_uids()
         for job in self._in_list_order():
             gone.discard(job.uid)
-            self.engine.job_seen(copy_of(job), now)
-            self.model.tell_job(copy_of(job))
+            self.engine.job_seen(as_read(job), now)
+            self.model.tell_job(as_read(job))
         for uid in gone:
             self.engine.job_gone(uid, self.server.version, now)
             self.model.tell_gone(uid)
@@ -680,8 +682,8 @@ class Simulation:
             self.engine.job_gone(event.name, event.version, self.server.now)
             self.model.tell_gone(event.name)
         else:
-            self.engine.job_seen(copy_of(event.value), self.server.now)
-            self.model.tell_job(copy_of(event.value))
+            self.engine.job_seen(as_read(event.value), self.server.now)
+            self.model.tell_job(as_read(event.value))
 
     def _tell_queue(self, event: Event) -> None:
         assert self.engine is not None
@@ -800,6 +802,12 @@ class Simulation:
             if not self.server.moved or self.lists == 1:
                 assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version
+
+
+def as_read(job: Job) -> Job:
+    """A record of a Job as the edge makes it: what was sent back is held until it is written that it runs no more."""
+    leftover = job.managed and job.state is JobState.WAITING and job.started_at > 0
+    return copy_of(job, held=job.held or leftover)
 
 
 def _recount(jobs: Iterable[Job]) -> Resources:
