@@ -113,7 +113,8 @@ class Life:
         active = self.choose(3)
         fields: Json = {"active": active, "ready": self.choose(active + 1), "terminating": self.choose(3)}
         if self.old_kubernetes:
-            fields["terminating"] = None
+            # It counts ready pods apart, and knows nothing of those that terminate.
+            fields |= {"terminating": None, "ready": self.choose(3)}
         self._change(**fields)
 
     def _more(self, counter: str) -> None:

@@ -199,6 +199,14 @@ def test_a_copy_that_somebody_suspends_shows_in_the_hub() -> None:
     assert "startTime" not in patch
 
 
+def test_a_copy_that_is_resumed_has_started_anew() -> None:
+    hub = {"startTime": stamp(0), "conditions": [condition("Suspended", 7, reason="JobSuspended")]}
+    resumed = condition("Suspended", 20, status="False", reason="JobResumed")
+    patch = mirrored(hub, {"startTime": stamp(20), "active": 1, "conditions": [resumed]})
+    assert patch == {"startTime": stamp(20), "active": 1, "conditions": [resumed]}
+    assert not complaints({}, hub, merged(hub, patch))
+
+
 def test_a_proxy_without_a_copy_fails_for_a_reason() -> None:
     after = merged({}, ended({}, "NameTaken", "somebody else's", stamp(5)))
     assert [(c["type"], c["reason"], c["message"]) for c in after["conditions"]] == [
