@@ -110,6 +110,10 @@ class Pool:
         reach = resolve(spec.clusters, self.name, self.clusters)
         rooms = options(spec, reach, self._environments.by_name) if spec.compute_environments else NO_OPTIONS
         queue.set_reach(reach, self.clusters, rooms)
+        if queue.news and queue.head is not None and queue.rank is not None:
+            # Its head does not claim yet what has just appeared: it has to look before those behind it do.
+            self._ready.discard(queue)
+            queue.place = queue.rank
         self.touch(queue)
 
     def touch(self, queue: Queue) -> None:
