@@ -69,6 +69,21 @@ def run(
             envvar="HEADGATE_CREATE_DEFAULTS", help='Create the pool and queue "default" if missing.'
         ),
     ] = False,
+    member_probe_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="HEADGATE_MEMBER_PROBE_SECONDS",
+            min=0.1,
+            help="How often a remote cluster is asked how it is, and how long it may take to answer.",
+        ),
+    ] = 5.0,
+    trust_kubeconfigs: Annotated[
+        bool,
+        typer.Option(
+            envvar="HEADGATE_TRUST_KUBECONFIGS",
+            help="Let the kubeconfigs of remote clusters have programs run and files read in here.",
+        ),
+    ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         typer.Option(envvar="HEADGATE_LOG_LEVEL", help="What to log."),
@@ -92,6 +107,8 @@ def run(
         metrics_port=metrics_port,
         policy_prefix=policy_prefix or None,
         create_defaults=create_defaults,
+        member_probe_seconds=member_probe_seconds,
+        trust_kubeconfigs=trust_kubeconfigs,
         log_level=log_level,
         log_format=log_format,
     )

@@ -23,8 +23,16 @@ class ClusterError(Exception):
     """Why a cluster cannot be used, and what would be right."""
 
 
+class CredentialsError(ClusterError):
+    """The cluster does not know who asks, which newer credentials may change."""
+
+
 def failure(error: BaseException, doing: str) -> ClusterError:
     """Return what a failed request to a cluster means; `doing` is what it was for ("list Jobs")."""
+    if isinstance(error, ApiError) and error.status == 401:
+        return CredentialsError(
+            "does not accept the credentials (401): put a kubeconfig with current ones into the Secret"
+        )
     return ClusterError(_words(error, doing))
 
 
@@ -51,8 +59,6 @@ def _words(error: BaseException, doing: str) -> str:
 
 
 def _refusal(status: int, doing: str) -> str:
-    if status == 401:
-        return "does not accept the credentials (401): put current ones into the Secret"
     if status == 403:
         return f"its user may not {doing} (403): grant what {RBAC_EXAMPLE} grants"
     return f"answers {status} (asked to {doing})"

@@ -14,7 +14,7 @@ import os
 import signal
 from functools import partial
 from time import time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import kopf
 
@@ -31,6 +31,10 @@ from headgate.kube.client import UNREACHABLE, Api, ApiError
 from headgate.kube.events import EventRecorder
 from headgate.kube.resources import list_all
 from headgate.kube.retry import backoff, pause_after
+from headgate.members.identities import Identities, identity_of
+from headgate.members.member import Surroundings
+from headgate.members.members import Members
+from headgate.members.proxies import Proxies
 from headgate.runtime.defaults import create_defaults
 from headgate.runtime.health import STALE_SECONDS, HealthServer
 from headgate.runtime.leader import Leadership
@@ -50,6 +54,8 @@ FENCE_SECONDS = 0.5
 """How long the API server may take to refuse the term before: policies were measured to follow within 14 ms."""
 LOST_LEAD = 3
 """Exit code of a process that lost the lead."""
+
+T = TypeVar("T")
 
 
 class Operator:
@@ -74,6 +80,8 @@ class Operator:
         self._deposition: asyncio.Task[None] | None = None
         self._dispatcher: Dispatcher | None = None
         self._informer: JobInformer | None = None
+        self._remote: list[asyncio.Task[None]] = []
+        """What deals with remote clusters."""
         self._statuses = StatusWriter(
             api, self._engine, events=self._events, metrics=self._metrics, clock=time
         )
@@ -116,9 +124,7 @@ class Operator:
             clock=time,
             suspect_deposed=self._suspect_deposed,
         )
-        changed = self._dispatcher.changed
-        context = Context(self._engine, self._bindings, self._metrics, time, changed)
-        self._informer = JobInformer(self._api, self._engine, self._metrics, clock=time, changed=changed)
+        context = Context(self._engine, self._bindings, self._metrics, time, self._dispatcher.changed)
         await kopf.operator(
             registry=registry_for(self._api, start=lambda: self._start(context), stop=self._finish),
             memo=context,
@@ -130,11 +136,17 @@ class Operator:
     async def _start(self, context: Context) -> None:
         """Rebuild the engine from all there is, then begin to decide. kopf calls it before it watches."""
         assert self._dispatcher is not None
-        assert self._informer is not None
+        hub_id = await self._insist("read the namespace kube-system", lambda: identity_of(self._api))
         if self._settings.create_defaults:
             await self._insist("create the defaults", lambda: create_defaults(self._api))
         for kind in KINDS:
             await self._insist(f"list the {kind.plural}", partial(self._load, kind, context))
+        proxies = Proxies(
+            self._api, self._engine, hub_id=hub_id, events=self._events, metrics=self._metrics, clock=time
+        )
+        self._informer = JobInformer(
+            self._api, self._engine, self._metrics, clock=time, changed=context.changed, proxies=proxies
+        )
         await self._insist("list the Jobs", self._informer.list)
         scaler = Scaler(
             self._api,
@@ -156,40 +168,59 @@ class Operator:
         self._run("statuses", self._statuses.run())
         self._run("probe", probe.run())
         self._run("scaling", scaler.run())
+        self._remote = [
+            self._run("proxies", proxies.run()),
+            self._run("members", self._members(hub_id, proxies, context).run()),
+        ]
         self._run("dispatch", self._dispatcher.run())
 
+    def _members(self, hub_id: str, proxies: Proxies, context: Context) -> Members:
+        return Members(
+            Surroundings(
+                hub=self._api,
+                hub_id=hub_id,
+                engine=self._engine,
+                proxies=proxies,
+                identities=Identities(hub_id),
+                metrics=self._metrics,
+                probe_seconds=self._settings.member_probe_seconds,
+                trusts=self._settings.trust_kubeconfigs,
+                clock=time,
+                changed=context.changed,
+            )
+        )
+
     async def _finish(self) -> None:
-        """End in order: no more decisions, the writes under way, the last statuses, the last events."""
+        """End in order: no more decisions, the writes under way, remote clusters, the last statuses and events."""
         # kopf takes the signals while it runs. It would wait for seconds for those who wait for this flag.
         self._stop.set()
         if self._dispatcher is not None:
             await self._dispatcher.stop()
+        await _end(self._remote)
         await self._statuses.flush()
         await self._events.drain(2.0)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
 
     async def _load(self, kind: Kind[Any], context: Context) -> None:
         async for raw in list_all(self._api, kind.model):
             kind.take(raw, context)
 
-    async def _insist(self, what: str, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works: without it there is nothing right to decide."""
-        for pause in backoff():
+        pauses = backoff()
+        while True:
             try:
-                await attempt()
+                return await attempt()
             except (ApiError, *UNREACHABLE) as error:
                 logger.warning("cannot %s, trying again: %s", what, error)
-                await asyncio.sleep(pause_after(error, pause))
-            else:
-                return
+                await asyncio.sleep(pause_after(error, next(pauses)))
 
-    def _run(self, name: str, part: Coroutine[Any, Any, None]) -> None:
+    def _run(self, name: str, part: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a part of the operator; one that ends by an error ends the process, to begin anew from the truth."""
         task = asyncio.create_task(part, name=name)
         self._tasks.append(task)
         task.add_done_callback(self._part_ended)
+        return task
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -230,8 +261,16 @@ class Operator:
         return {
             "loop": self._loop_problem(),
             "jobs": None if synced else "not listed yet",
+            # Not whether they answer: that is in the pools' statuses, and another replica would fare no better.
+            "members": None if self._remote else "not followed yet",
             "bindings": None if self._bindings.synced else "not in order yet",
         }
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _exit(code: int) -> NoReturn:

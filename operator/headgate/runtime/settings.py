@@ -22,5 +22,7 @@ class Settings:
     metrics_port: int
     policy_prefix: str | None
     create_defaults: bool
+    member_probe_seconds: float
+    trust_kubeconfigs: bool
     log_level: str
     log_format: LogFormat

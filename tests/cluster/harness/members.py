@@ -57,9 +57,9 @@ class Member:
 
         return eventually(found)
 
-    def new_token(self) -> str:
-        """Return another token of the same ServiceAccount."""
-        body = {"spec": {"expirationSeconds": 86400}}
+    def new_token(self, **options: Any) -> str:
+        """Return another token of the same ServiceAccount; `options` go into the spec of the TokenRequest."""
+        body = {"spec": {"expirationSeconds": 86400, **options}}
         path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts/{ACCOUNT}/token"
         token: str = self.admin.create(path, body)["status"]["token"]
         return token
