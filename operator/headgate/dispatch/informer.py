@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
 from headgate.api.names import MANAGED_BY, QUEUE_LABEL
-from headgate.dispatch.jobs import job_from
+from headgate.kube.jobs import job_from
 from headgate.kube.list_watch import ListWatch
 
 if TYPE_CHECKING:

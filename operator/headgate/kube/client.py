@@ -161,7 +161,12 @@ class Api:
         ) as response:
             if response.status >= 400:
                 raise _error(response, await response.read())
-            yield _events(response)
+            try:
+                yield _events(response)
+            finally:
+                # Left in the middle of it: to part in good form would take the other side, and outlast `close`.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     def _url(self, path: str) -> yarl.URL:
         # Made of the names of objects, in which nothing needs quoting: not looking for it is half the cost.

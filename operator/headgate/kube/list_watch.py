@@ -35,13 +35,16 @@ T = TypeVar("T")
 
 
 class ListWatch(ABC, Generic[T]):
-    """Follows the objects of one path that a label selector selects; `T` is what is kept of one."""
+    """Follows the objects of one path that a label and a field selector select; `T` is what is kept of one."""
 
-    def __init__(self, api: Callable[[], Api], path: str, *, labels: str, subject: str) -> None:
+    def __init__(
+        self, api: Callable[[], Api], path: str, *, labels: str, subject: str, fields: str = ""
+    ) -> None:
         """Follow what `api` reaches, which is asked for anew each time; `subject` is the log's word for the objects."""
         self._api = api
         self._path = path
         self._labels = labels
+        self._fields = fields
         self._subject = subject
         self._version = ""
 
@@ -72,7 +75,9 @@ class ListWatch(ABC, Generic[T]):
         """List all there is, page by page; raises `ApiError`, or one of `UNREACHABLE`."""
         objects: list[T] = []
         version = ""
-        async for page in self._api().pages(self._path, labelSelector=self._labels):
+        async for page in self._api().pages(
+            self._path, labelSelector=self._labels, fieldSelector=self._fields
+        ):
             version = page["metadata"]["resourceVersion"]
             objects.extend(known for raw in page["items"] if (known := self.read(raw)) is not None)
             # Parsing a page takes a while: renewing the lease must not wait for all of them.
@@ -107,6 +112,7 @@ class ListWatch(ABC, Generic[T]):
             self._path,
             silence=SILENCE_SECONDS,
             labelSelector=self._labels,
+            fieldSelector=self._fields,
             resourceVersion=self._version,
             timeoutSeconds=str(WATCH_SECONDS),
         ) as events:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headgate.dispatch.jobs import job_from
 from headgate.engine.job import Job, JobState
+from headgate.kube.jobs import job_from
 
 STARTED = "2026-01-01T00:00:07Z"
 
