@@ -20,12 +20,12 @@ from headgate.api.jobqueue_status import JobQueueStatus
 from headgate.api.meta import Metadata
 from headgate.api.requests import request_of
 from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicyStatus
-from headgate.engine.decisions import Admit, Cancel, Confirm, Decision, Notice, Suspend, Write
+from headgate.engine.decisions import Admit, Cancel, Confirm, Decision, Notice, Requeue, Suspend, Write
 from headgate.engine.engine import Engine
 from headgate.engine.environment_status import environment_status, policy_status
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import READ_FIELDS, Job, JobState
-from headgate.engine.status import queue_status
+from headgate.engine.status import pool_status, queue_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 Resource = JobQueue | ClusterPool | ComputeEnvironment | SchedulingPolicy
 
-W = TypeVar("W", Admit, Cancel, Suspend, Confirm, Notice)
-R = TypeVar("R", JobQueue, ComputeEnvironment, SchedulingPolicy)
+W = TypeVar("W", Admit, Cancel, Suspend, Requeue, Confirm, Notice)
+R = TypeVar("R", JobQueue, ClusterPool, ComputeEnvironment, SchedulingPolicy)
 
 _versions = count(1_000)
 
@@ -291,13 +291,25 @@ class World:
         self.engine.environment_scaled(environment, reading, None, self.now)
         return self
 
+    def answers(self, *clusters: str) -> World:
+        """Tell that clusters of the default pool are well."""
+        for cluster in clusters:
+            self.engine.cluster_answered("default", cluster, "v1.37.2", self.now)
+        return self
+
+    def silent(self, *clusters: str, message: str = "no answer") -> World:
+        """Tell that clusters of the default pool do not answer."""
+        for cluster in clusters:
+            self.engine.cluster_silent("default", cluster, message, self.now)
+        return self
+
     def later(self, seconds: float) -> World:
         self.now += seconds
         return self
 
     def restarted(self, *resources: Resource) -> World:
         """Lose the engine and build a new one from what the API server holds."""
-        again = World()
+        again = World(pool=not any(isinstance(resource, ClusterPool) for resource in resources))
         again.now = self.now
         again.given(*resources, *sorted(self.jobs.values(), key=lambda job: (job.created, job.uid)))
         again.engine.loaded(self.now)
@@ -323,6 +335,14 @@ class World:
     def places(self, limit: int = 100) -> dict[str, str | None]:
         """The Jobs let through by one decision, with the environment each goes to."""
         return {d.job.name: d.environment for d in self.of(Admit, limit)}
+
+    def clusters(self, limit: int = 100) -> dict[str, str]:
+        """The Jobs let through by one decision, with the cluster each goes to."""
+        return {d.job.name: d.cluster for d in self.of(Admit, limit)}
+
+    def requeues(self, limit: int = 100) -> dict[str, str]:
+        """The Jobs to be sent back to their queues now, with the cluster that each comes from."""
+        return {d.job.name: d.cluster for d in self.of(Requeue, limit)}
 
     def scales(self) -> dict[str, int]:
         """The environments to be scaled now, and to how many replicas."""
@@ -351,6 +371,16 @@ class World:
             elif isinstance(write, Suspend):
                 self.engine.written(write, self.now)
                 self.changed(name, state=JobState.WAITING)
+            elif isinstance(write, Requeue):
+                self.engine.written(write, self.now)
+                self.changed(
+                    name,
+                    state=JobState.WAITING,
+                    admitted_at=None,
+                    cluster=None,
+                    environment=None,
+                    requeued=True,
+                )
             else:
                 self.engine.written(write, self.now)
                 self.changed(name, canceling=True)
@@ -374,6 +404,16 @@ class World:
         after = self._written(known.resource, self.status(queue))
         known.tally.stale_watermark = False
         self.engine.queue_changed(after, self.now)
+        return after
+
+    def pool_status(self, pool: str = "default") -> ClusterPoolStatus:
+        return pool_status(self.engine.pools[pool], self.engine.occupancy, stamp(self.now))
+
+    def write_pool_status(self, pool: str = "default") -> ClusterPool:
+        known = self.engine.pools[pool]
+        assert known.resource is not None
+        after = self._written(known.resource, self.pool_status(pool))
+        self.engine.pool_changed(after)
         return after
 
     def users(self, environment: str) -> list[str]:

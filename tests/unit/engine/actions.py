@@ -609,6 +609,7 @@ LOSSES: dict[Callable[[Simulation, int, int], None], int] = {
     end_cancelled: 1,
     cancel: 1,
     delete: 1,
+    bury: 2,
     tick: 2,
     deliver_jobs: 5,
     deliver_queues: 2,

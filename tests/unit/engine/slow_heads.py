@@ -205,8 +205,9 @@ class Heads(Reach):
         self.accounts.blur(name)
 
 
-def _order(queue: JobQueue) -> tuple[str | None, ...]:
-    return queue.spec.execution_mode, queue.spec.fairness, queue.spec.scheduling_policy
+def _order(queue: JobQueue) -> tuple[str | bool | None, ...]:
+    spec = queue.spec
+    return spec.execution_mode, spec.fairness, spec.scheduling_policy, bool(spec.compute_environments)
 
 
 def names(jobs: Iterable[Job]) -> list[str]:

@@ -6,11 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks
+from tests.builders import World, a_job, a_policy, a_pool, a_queue, an_environment, asks
 
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 SMALL, LARGE, DECISIONS = 1_000, 16_000, 200
@@ -43,44 +44,78 @@ def backfill() -> World:
     return world.given(a_job("long", cpu=60, **LONG), a_job("a-head", cpu=64, project="p0"))
 
 
+def clusters(count: int = 64) -> World:
+    """Remote clusters, all of them well."""
+    names = [f"c{n:02}" for n in range(count)]
+    world = World(pool=False).given(
+        a_pool("default", " ".join(names), remote=True, on_cluster_lost="Requeue")
+    )
+    return world.answers(*names)
+
+
+def spread() -> World:
+    """Many clusters without environments."""
+    return clusters().given(a_queue(action_concurrency=10, depth=0))
+
+
+def rooms() -> World:
+    """Many clusters with two environments in each."""
+    world = clusters().given(an_environment("big", "cpu=4"), an_environment("other", "cpu=4 memory=8Gi"))
+    return world.given(a_queue(environments="big other", depth=0))
+
+
 WORLDS = {
     "round robin": lambda: plain("RoundRobin"),
     "shuffle": lambda: plain("ShuffleInterleave"),
     "environments": environments,
     "fair share": fair_share,
     "backfill": backfill,
+    "many clusters": spread,
+    "rooms in many clusters": rooms,
 }
 
 
-def calls_per_decision(world: World, waiting: int, *, all_different: bool = False) -> float:
-    """Calls (of functions, of Python or C) for one admission with all its events, with so many Jobs waiting."""
-    for i in range(waiting):
-        label = f"run-{i // 4}" if i % 2 else None
-        how: dict[str, Any] = {
-            "request": asks(f"cpu={1000 + i}m") if all_different else REQUESTS[i % 3],
-            "deadline": (60, None)[i % 2],
-            "share": f"p{i % 50}",
-        }
-        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, run_label=label, **how))
+def calls_of(act: Callable[[], object]) -> int:
+    """Calls (of functions, of Python or C) that something takes."""
     calls = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal calls
         calls += event in ("call", "c_call")
 
-    names = world.admits().split()
     sys.setprofile(count)
     try:
-        done = 0
+        act()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def calls_per_decision(world: World, waiting: int, *, all_different: bool = False) -> float:
+    """Calls for one admission with all its events, with so many Jobs waiting."""
+    managed = world.engine.pools["default"].remote
+    for i in range(waiting):
+        label = f"run-{i // 4}" if i % 2 else None
+        how: dict[str, Any] = {
+            "request": asks(f"cpu={1000 + i}m") if all_different else REQUESTS[i % 3],
+            "deadline": (60, None)[i % 2],
+            "share": f"p{i % 50}",
+            "managed": managed,
+        }
+        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, run_label=label, **how))
+    names = world.admits().split()
+    done = 0
+
+    def decide() -> None:
+        nonlocal names, done
         while done < DECISIONS:
             for name in names:
                 world.lands(name).later(0.1).finished(name)
             done += len(names)
             names = world.admits().split()
             assert names
-    finally:
-        sys.setprofile(None)
-    return calls / done
+
+    return calls_of(decide) / done
 
 
 @pytest.mark.parametrize("kind", WORLDS)
@@ -114,19 +149,39 @@ def calls_for_scales(waiting: int) -> int:
     for i in range(waiting):
         world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, request=REQUESTS[i % 3]))
     world.decide()
-    calls = 0
-
-    def count(frame: FrameType, event: str, argument: Any) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        assert world.engine.scales(world.now)
-    finally:
-        sys.setprofile(None)
-    return calls
+    return calls_of(world.scales)
 
 
 def test_it_costs_no_more_to_know_how_many_machines_are_wanted_when_more_waits() -> None:
     assert calls_for_scales(LARGE) < 1.5 * calls_for_scales(SMALL)
+
+
+def calls_for_a_loss(waiting: int, environments: str) -> int:
+    """Calls until a cluster is lost, its Jobs are back in their queue, and it is well again."""
+    world = clusters(3).given(an_environment("big", "cpu=20"))
+    world.given(a_queue(environments=environments, action_concurrency=30, depth=0))
+    for i in range(waiting):
+        world.given(a_job(f"j{i:05}", project=f"p{i % 50}", created=i, request=REQUESTS[i % 3], managed=True))
+    there = [name for name, cluster in world.clusters().items() if cluster == "c00"]
+    world.lands(*world.open)
+
+    def lose() -> None:
+        world.silent("c00").later(300).silent("c00").write_pool_status()
+        assert sorted(world.requeues()) == sorted(there)
+        world.lands(*there).write_pool_status()
+        world.answers("c00").write_pool_status()
+
+    assert len(there) >= 8
+    return calls_of(lose)
+
+
+@pytest.mark.parametrize("environments", ["", "big"])
+def test_to_lose_a_cluster_costs_no_more_when_more_waits(environments: str) -> None:
+    assert calls_for_a_loss(LARGE, environments) < 1.5 * calls_for_a_loss(SMALL, environments)
+
+
+def test_a_choice_among_more_clusters_costs_in_proportion_at_most() -> None:
+    few, many = (
+        calls_per_decision(clusters(count).given(a_queue(action_concurrency=10)), 500) for count in (8, 64)
+    )
+    assert many < 8 * few
