@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.cluster.harness.client import PATIENCE, POOLS, QUEUES, RefusedError, eventually
+from tests.cluster.harness.client import DURATION, ENDLESS, PATIENCE, POOLS, QUEUES, RefusedError, eventually
 from tests.cluster.harness.cluster import ROOT, kubectl_for
 from tests.cluster.harness.copies import MANAGED_BY
 from tests.cluster.harness.invariants import CLUSTER, outcome
@@ -189,16 +189,15 @@ def test_credentials_are_renewed_as_the_page_says(
 @pytest.mark.usefixtures("prod")
 def test_an_environment_has_its_capacity_in_each_cluster(fleet: Fleet, given: User, kubectl: Kubectl) -> None:
     """Of five Jobs, two fit into each of two clusters."""
-    lengthened = []
-    for body in bodies_of("environments.yaml"):
-        if body["kind"] == "Job":
-            body["spec"]["template"]["metadata"] = {"annotations": {"headgate.dev/test-duration": "3600s"}}
-        lengthened.append(body)
-    queue, rest = [b for b in lengthened if b["kind"] != "Job"], [b for b in lengthened if b["kind"] == "Job"]
-    kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(queue))
+    bodies = bodies_of("environments.yaml")
+    jobs = [body for body in bodies if body["kind"] == "Job"]
+    for job in jobs:
+        job["spec"]["template"]["metadata"] = {"annotations": {DURATION: f"{ENDLESS}s"}}
+    rest = [body for body in bodies if body not in jobs]
+    kubectl("apply", "--server-side", "-f", "-", input=yaml.safe_dump_all(rest))
     until_proxied(given, "prod-large")
 
-    kubectl("apply", "--server-side", "-n", given.namespace, "-f", "-", input=yaml.safe_dump_all(rest))
+    kubectl("apply", "--server-side", "-n", given.namespace, "-f", "-", input=yaml.safe_dump_all(jobs))
 
     def full() -> bool:
         status = given.client.get(f"{QUEUES}/prod-large")["status"]
