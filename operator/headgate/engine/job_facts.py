@@ -70,7 +70,7 @@ class JobFacts:
             known.doomed = None
         begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
         if known.depends_on != seen.depends_on or (seen.depends_on and (moved or begins_to_wait)):
-            known.depends_on = seen.depends_on
+            known.depends_on, known.requeued = seen.depends_on, seen.requeued
             self._hub.dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
         if moved:
             for field, value in values.items():
