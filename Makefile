@@ -11,7 +11,7 @@ WORKERS ?= 3
 MEMBERS ?= 0
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 
-.PHONY: help demo test up down bench crds lint
+.PHONY: help demo test up down bench crds facade lint
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
@@ -34,6 +34,9 @@ bench: .venv/stamp ## measure; ARGS go to python -m bench
 
 crds: .venv/stamp ## write crds/ and the chart's copies from the models
 	@$(RUN) -m headgate.api.crds --write
+
+facade: .venv/stamp ## write the synchronous client from the asynchronous one
+	@$(RUN) -m hack.facade --write
 
 lint: .venv/stamp ## ruff, mypy, import contracts, CRDs, helm lint, kubeconform
 	@$(RUN) -m hack.lint

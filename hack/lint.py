@@ -19,6 +19,7 @@ TYPED: Final = (
     "operator",
     "hack/controlplane/controlplane",
     "hack/demo",
+    "hack/facade.py",
     "hack/local",
     "hack/kubeconform.py",
     "hack/lint.py",
@@ -52,6 +53,11 @@ def crds() -> None:
     run("python", "-m", "headgate.api.crds", "--check")
 
 
+def facade() -> None:
+    """Compare the synchronous client with the asynchronous one."""
+    run("python", "-m", "hack.facade", "--check")
+
+
 def helm() -> None:
     """Let Helm look at the chart."""
     run(tool("helm"), "lint", "--strict", "--quiet", CHART)
@@ -68,6 +74,7 @@ CHECKS: Final[dict[str, Callable[[], None]]] = {
     "mypy": types,
     "import contracts": imports,
     "CRDs as the models say": crds,
+    "synchronous client as the asynchronous one says": facade,
     "helm lint": helm,
     "kubeconform": manifests,
 }

@@ -1,0 +1,151 @@
+"""What all kinds of Headgate's resources have in common: they are read, listed and watched in the same way."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from urllib.parse import quote
+
+from headgate.api.names import GROUP, VERSION
+from headgate.client._errors import HeadgateError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from headgate.api.meta import Resource
+    from headgate.client._connection import Connection, Json
+    from headgate.client._events import Change
+
+R = TypeVar("R", bound="Resource")
+
+BASE: Final = f"/apis/{GROUP}/{VERSION}"
+_GLOB: Final = frozenset("*?[")
+
+
+class AsyncCollection(Generic[R]):
+    """The objects of one kind."""
+
+    _plural: ClassVar[str]
+    _kind: ClassVar[str]
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _model(self) -> type[R]:
+        """Return the model of the kind, which takes a while to import."""
+        raise NotImplementedError
+
+    async def get(self, name: str) -> R:
+        """Return an object; raises `NotFoundError` where there is none of this name.
+
+        Also raises `ForbiddenError` and `UnreachableError`, as everything here does.
+        """
+        return self._parse(await self.get_manifest(name))
+
+    async def get_manifest(self, name: str) -> dict[str, Any]:
+        """Return an object as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
+        return _tidy(await self._connection.call("GET", self._path(name)))
+
+    async def names(self) -> list[str]:
+        """Return the names of all objects of the kind, quickly: for completion. Raises as `get` does."""
+        objects = self._connection.objects(self._path())
+        async with aclosing(objects):
+            return [raw["metadata"]["name"] async for raw in objects]
+
+    def _path(self, name: str | None = None) -> str:
+        path = f"{BASE}/{self._plural}"
+        return path if name is None else f"{path}/{segment(name, f'{self._plural}.{GROUP}')}"
+
+    async def _select(
+        self, name: str | None, fields: dict[str, str], matches: Callable[[Json], bool] | None = None
+    ) -> AsyncGenerator[Json, None]:
+        """Yield the objects whose name (or pattern) and fields are these and that match, page by page.
+
+        `fields` are selectors with their operator: ``{"spec.pool=": "default"}``.
+        """
+        is_pattern = name is not None and not _GLOB.isdisjoint(name)
+        if name is not None and not is_pattern:
+            fields = {**fields, "metadata.name=": name}
+        selector = ",".join(f"{field}{_escaped(value)}" for field, value in fields.items())
+        async with aclosing(self._connection.objects(self._path(), fieldSelector=selector)) as objects:
+            async for raw in objects:
+                if is_pattern and not fnmatchcase(raw["metadata"]["name"], str(name)):
+                    continue
+                if matches is None or matches(raw):
+                    yield _tidy(raw)
+
+    async def _changes(self, name: str | None) -> AsyncGenerator[Change[R], None]:
+        from headgate.client._events import changes
+
+        fields = f"metadata.name={_escaped(name)}" if name is not None else ""
+        async with aclosing(changes(self._connection, self._path(), self._parse, fields=fields)) as events:
+            async for change in events:
+                yield change
+
+    def _parse(self, raw: Json) -> R:
+        from pydantic import ValidationError
+
+        from headgate.api.meta import explain
+
+        try:
+            return self._model().parse(raw)
+        except ValidationError as error:
+            name = (raw.get("metadata") or {}).get("name")
+            raise HeadgateError(
+                f'{self._kind} "{name}" is not as this version of Headgate knows it: {explain(error)}'
+            ) from error
+
+
+class AsyncListed(AsyncCollection[R]):
+    """A kind of which there are few, and whose lists need no more than names."""
+
+    async def list(self, *, name: str | None = None, limit: int | None = None) -> AsyncIterator[R]:
+        """Yield those of this name (or pattern, such as ``team-*``), by name, `limit` at most.
+
+        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        async with aclosing(first(self._select(name, {}), limit)) as found:
+            async for raw in found:
+                yield self._parse(raw)
+
+    async def list_manifests(
+        self, *, name: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        async with aclosing(first(self._select(name, {}), limit)) as found:
+            async for raw in found:
+                yield raw
+
+
+def segment(name: str, resource: str) -> str:
+    """Return a name as a part of a path; raises `NotFoundError` where it would lead somewhere else."""
+    if name in ("", ".", ".."):
+        raise NotFoundError(f'{resource} "{name}" not found: that is no name', reason="NotFound", status=404)
+    return quote(name, safe="")
+
+
+async def first(objects: AsyncGenerator[Json, None], limit: int | None) -> AsyncGenerator[Json, None]:
+    """Yield so many objects at most, None for all; what is behind them is not asked for."""
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit: must be 0 or more, not {limit}")
+    left = limit
+    async with aclosing(objects):
+        if left == 0:
+            return
+        async for raw in objects:
+            yield raw
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
+
+
+def _tidy(raw: Json) -> Json:
+    raw["metadata"].pop("managedFields", None)
+    return raw
+
+
+def _escaped(value: str) -> str:
+    """Return a value for a field selector, in which some characters mean something."""
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")

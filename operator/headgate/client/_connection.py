@@ -1,0 +1,175 @@
+"""The connection to the API server: opened when it is first needed, and every error of it put into ours.
+
+What is slow to import (aiohttp and the official client, a third of a second) is imported when it is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from headgate.client._errors import ConfigurationError, error_of, unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Mapping
+
+    from headgate.kube.client import Api
+
+Json = dict[str, Any]
+
+TRIES: Final = 5
+"""How often a request is made that the API server has no time for now, before that is an error."""
+PAGE: Final = 500
+"""How many objects a page of a list has."""
+BUSY: Final = frozenset({429, 503})
+POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+@dataclass
+class Connection:
+    """What leads to an API server, and once it has been used, the connection itself."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    given_namespace: str | None = None
+    _api: Api | None = None
+    _namespace: str = ""
+    _closed: bool = False
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def open(self) -> Api:
+        """Return the connection, opened if need be; raises `ConfigurationError`, and RuntimeError once closed."""
+        async with self._opening:
+            if self._closed:
+                raise RuntimeError("the client was closed")
+            if self._api is None:
+                self._api = await self._connect()
+            return self._api
+
+    async def close(self) -> None:
+        """Close it for good."""
+        async with self._opening:
+            self._closed = True
+            api, self._api = self._api, None
+            if api is not None:
+                await api.close()
+
+    @property
+    def namespace(self) -> str:
+        """Where Jobs are looked for and made unless told otherwise; known once the connection is open."""
+        return self.given_namespace or self._namespace or "default"
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server; empty until the connection is open."""
+        return "" if self._api is None else self._api.base
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Json:
+        """Make a request and return the JSON of the answer; raises `HeadgateError`.
+
+        Where the API server says that it has no time, it is asked again a little later, as kubectl does.
+        """
+        api = await self.open()
+        from headgate.kube.client import ApiError
+        from headgate.kube.retry import backoff, pause_after
+
+        pauses = backoff()
+        for _ in range(TRIES - 1):
+            with self.translated():
+                try:
+                    return await api.call(method, path, body, params=params, content_type=content_type)
+                except ApiError as error:
+                    if error.status not in BUSY or error.retry_after is None:
+                        raise
+                    pause = pause_after(error, next(pauses))
+            await asyncio.sleep(pause)
+        with self.translated():
+            return await api.call(method, path, body, params=params, content_type=content_type)
+
+    async def pages(
+        self, path: str, *, limit: int | None = None, **params: str
+    ) -> AsyncGenerator[Json, None]:
+        """Yield a list page by page, all of one moment; raises `HeadgateError`."""
+        token = ""
+        while True:
+            query = {name: value for name, value in params.items() if value}
+            page = await self.call(
+                "GET", path, params={**query, "limit": str(limit or PAGE), "continue": token}
+            )
+            yield page
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return
+
+    async def objects(
+        self, path: str, *, limit: int | None = None, **params: str
+    ) -> AsyncGenerator[Json, None]:
+        """Yield the objects of a list, with their apiVersion and kind; raises `HeadgateError`."""
+        async with aclosing(self.pages(path, limit=limit, **params)) as pages:
+            async for page in pages:
+                head = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
+                for raw in page["items"]:
+                    yield {**head, **raw}
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn the errors of the thin client into those of this package."""
+        from headgate.kube.client import UNREACHABLE, ApiError
+
+        try:
+            yield
+        except ApiError as error:
+            raise error_of(error.status, error.reason, error.message) from None
+        except UNREACHABLE as error:
+            raise unreachable(self.server, error) from error
+
+    async def _connect(self) -> Api:
+        from kubernetes.aio import config as official
+        from yaml import YAMLError
+
+        from headgate.kube.client import Api
+
+        try:
+            api = await Api.connect(self.kubeconfig, self.context)
+        except official.ConfigException as error:
+            raise ConfigurationError(_explained(str(error), self.kubeconfig, self.context)) from error
+        except (OSError, YAMLError, TypeError, ValueError, KeyError) as error:
+            raise ConfigurationError(f"the kubeconfig cannot be read: {error}") from error
+        self._namespace = self._own_namespace()
+        return api
+
+    def _own_namespace(self) -> str:
+        """Return the namespace of the context, or of the Pod that this runs in."""
+        from kubernetes.aio import config as official
+
+        try:
+            contexts, active = official.list_kube_config_contexts(self.kubeconfig)
+        except official.ConfigException:
+            try:
+                return POD_NAMESPACE.read_text().strip()
+            except OSError:
+                return ""
+        chosen = next((one for one in contexts if one["name"] == self.context), active)
+        namespace: str = chosen["context"].get("namespace") or ""
+        return namespace
+
+
+def _explained(error: str, kubeconfig: str | None, context: str | None) -> str:
+    if kubeconfig and not Path(kubeconfig).exists():
+        return f"there is no kubeconfig {kubeconfig}"
+    if context and "context" in error:
+        return f'the kubeconfig has no context "{context}"'
+    if kubeconfig is None and context is None:
+        return "there is no kubeconfig that can be used (KUBECONFIG, ~/.kube/config), and this is no Pod"
+    return f"the kubeconfig cannot be used: {error}"

@@ -1,0 +1,42 @@
+"""Pools: read only. They are set up by whoever runs the clusters, with kubectl or GitOps."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple
+
+from headgate.client._collection import AsyncListed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.client._events import EventType
+
+
+class PoolEvent(NamedTuple):
+    """What has happened to a pool, and the pool as it is since, or was last."""
+
+    type: EventType
+    pool: ClusterPool
+
+
+class AsyncPools(AsyncListed["ClusterPool"]):
+    """The ClusterPools of the cluster."""
+
+    _plural = "clusterpools"
+    _kind = "ClusterPool"
+
+    def _model(self) -> type[ClusterPool]:
+        from headgate.api.clusterpool import ClusterPool
+
+        return ClusterPool
+
+    async def watch(self, name: str | None = None) -> AsyncIterator[PoolEvent]:
+        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+
+        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        async with aclosing(self._changes(name)) as events:
+            async for event in events:
+                yield PoolEvent(*event)

@@ -1,0 +1,129 @@
+"""From synchronous code into asyncio: an event loop in a thread of its own.
+
+The thread is a daemon: a program that forgets to close its client still ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import CancelledError, Future, wait
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Generator
+
+T = TypeVar("T")
+
+_END: Final[Any] = object()
+CANCEL_SECONDS: Final = 5.0
+"""How long an interrupted call may take to tidy up."""
+
+
+class Portal:
+    """Runs coroutines for one thread or for several; started by the first of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return what it returns; if that is interrupted, it is cancelled."""
+        try:
+            loop = self._running()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        running = _Running(loop, coroutine)
+        try:
+            loop.call_soon_threadsafe(running.start)
+            return running.result()
+        except BaseException:
+            running.cancel()
+            raise
+
+    def iterate(self, iterator: AsyncIterator[T]) -> Generator[T, None, None]:
+        """Yield what an asynchronous iterator yields; ending early ends that one too."""
+
+        async def step() -> T:
+            return await anext(iterator, _END)
+
+        try:
+            while (value := self.call(step())) is not _END:
+                yield value
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None and self.is_open:
+                self.call(close())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can still be made."""
+        return not self._closed and not sys.is_finalizing()
+
+    def close(self) -> None:
+        """End the thread; calls are errors from then on."""
+        with self._lock:
+            self._closed = True
+            loop, self._loop = self._loop, None
+        if loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+        loop.close()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client was closed")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="headgate-client", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+
+class _Running(Generic[T]):
+    """A coroutine of the loop, as the thread that waits for it sees it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        self._future: Future[T] = Future()
+
+    def result(self) -> T:
+        """Wait for it, and return what it returns."""
+        return self._future.result()
+
+    def cancel(self) -> None:
+        """Cancel it, where it has not ended, and wait until it has: an interruption may come at any moment."""
+        if not self._future.done():
+            self._loop.call_soon_threadsafe(self._stop)
+            wait((self._future,), CANCEL_SECONDS)
+
+    def start(self) -> None:
+        """Start it; called in the loop."""
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._ended)
+
+    def _stop(self) -> None:
+        if self._task is None:
+            self._coroutine.close()
+            self._future.set_exception(CancelledError())
+        else:
+            self._task.cancel()
+
+    def _ended(self, task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            self._future.set_exception(CancelledError())
+        elif (error := task.exception()) is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(task.result())

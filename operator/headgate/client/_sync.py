@@ -1,0 +1,323 @@
+"""The synchronous client. Written by `make facade` from the asynchronous one: change that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
+
+from headgate.api.names import GROUP
+from headgate.client._sync_base import ClientBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.api.computeenvironment import ComputeEnvironment
+    from headgate.api.jobqueue import JobQueue
+    from headgate.api.meta import Resource
+    from headgate.api.schedulingpolicy import SchedulingPolicy
+    from headgate.client._client import AsyncClient, UserInfo
+    from headgate.client._collection import AsyncCollection, AsyncListed
+    from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
+    from headgate.client._policies import AsyncPolicies, PolicyEvent
+    from headgate.client._pools import AsyncPools, PoolEvent
+    from headgate.client._portal import Portal
+    from headgate.client._queue_fields import QueueChanges, QueueFields
+    from headgate.client._queue_filters import QueueFilters
+    from headgate.client._queues import AsyncQueues, QueueEvent
+
+R = TypeVar("R", bound="Resource")
+
+
+class Collection(Generic[R]):
+    """The objects of one kind."""
+
+    def __init__(self, portal: Portal, wrapped: AsyncCollection[R]) -> None:
+        self._portal = portal
+        self._async = wrapped
+
+    def get(self, name: str) -> R:
+        """Return an object; raises `NotFoundError` where there is none of this name.
+
+        Also raises `ForbiddenError` and `UnreachableError`, as everything here does.
+        """
+        return self._portal.call(self._async.get(name))
+
+    def get_manifest(self, name: str) -> dict[str, Any]:
+        """Return an object as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
+        return self._portal.call(self._async.get_manifest(name))
+
+    def names(self) -> list[str]:
+        """Return the names of all objects of the kind, quickly: for completion. Raises as `get` does."""
+        return self._portal.call(self._async.names())
+
+
+class Listed(Collection[R]):
+    """A kind of which there are few, and whose lists need no more than names."""
+
+    _async: AsyncListed[R]
+
+    def list(self, *, name: str | None = None, limit: int | None = None) -> Iterator[R]:
+        """Yield those of this name (or pattern, such as ``team-*``), by name, `limit` at most.
+
+        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.list(name=name, limit=limit))
+
+    def list_manifests(
+        self, *, name: str | None = None, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        return self._portal.iterate(self._async.list_manifests(name=name, limit=limit))
+
+
+class Queues(Collection["JobQueue"]):
+    """The JobQueues of the cluster."""
+
+    _async: AsyncQueues
+
+    def list(self, **filters: Unpack[QueueFilters]) -> Iterator[JobQueue]:
+        """Yield the queues that meet all filters, see `QueueFilters`; without `sort`, by name.
+
+        They come page by page: without `sort`, no more are asked for than are taken. Sealed queues are left out unless
+        `all` is true or `state` names one of their states. Raises ValueError for a filter that is wrong.
+        """
+        return self._portal.iterate(self._async.list(**filters))
+
+    def list_manifests(self, **filters: Unpack[QueueFilters]) -> Iterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        return self._portal.iterate(self._async.list_manifests(**filters))
+
+    def create(
+        self,
+        name: str,
+        *,
+        run_concurrency: int,
+        action_concurrency: int,
+        dry_run: bool = False,
+        **fields: Unpack[QueueFields],
+    ) -> JobQueue:
+        """Create a queue and return it; the fields are those of its spec, see `QueueFields`.
+
+        With `dry_run` the API server checks everything and keeps nothing. Raises `AlreadyExistsError`, `RefusedError`
+        where a field is wrong, and `ForbiddenError`.
+        """
+        return self._portal.call(
+            self._async.create(
+                name,
+                run_concurrency=run_concurrency,
+                action_concurrency=action_concurrency,
+                dry_run=dry_run,
+                **fields,
+            )
+        )
+
+    def create_manifest(self, manifest: Mapping[str, Any], *, dry_run: bool = False) -> JobQueue:
+        """Create a queue from what a file says; raises as `create` does, also for a field that does not exist."""
+        return self._portal.call(self._async.create_manifest(manifest, dry_run=dry_run))
+
+    def update(self, name: str, *, dry_run: bool = False, **changes: Unpack[QueueChanges]) -> JobQueue:
+        """Change some fields of a queue's spec, leave the others as they are, and return the queue.
+
+        Where somebody else changes it at the same time, it is read again. Raises `NotFoundError`, `ForbiddenError`,
+        `RefusedError` where a field is wrong or fixed, and ValueError without any field.
+        """
+        return self._portal.call(self._async.update(name, dry_run=dry_run, **changes))
+
+    def replace(self, queue: JobQueue | Mapping[str, Any], *, dry_run: bool = False) -> JobQueue:
+        """Replace a queue whole by what is given: fields that are left out get their defaults.
+
+        Take it from `get` or `get_manifest` and change it: it says itself which version that was. Raises
+        `ConflictError` where the queue has changed since (its status may have), `NotFoundError`, `ForbiddenError`, and
+        `RefusedError`, also for a field that does not exist.
+        """
+        return self._portal.call(self._async.replace(queue, dry_run=dry_run))
+
+    def pause(self, name: str, *, note: str = "", dry_run: bool = False) -> JobQueue:
+        """Let the queue accept Jobs but admit none, and say why; the API server records who did it.
+
+        Raises `AlreadyPausedError`, `NotFoundError`, `RefusedError`, and `ForbiddenError`.
+        """
+        return self._portal.call(self._async.pause(name, note=note, dry_run=dry_run))
+
+    def resume(self, name: str, *, dry_run: bool = False) -> JobQueue:
+        """Let a paused queue admit Jobs again. Raises `NotPausedError`, and otherwise as `pause` does."""
+        return self._portal.call(self._async.resume(name, dry_run=dry_run))
+
+    def drain(self, name: str, *, dry_run: bool = False) -> JobQueue:
+        """Have the queue refuse new Jobs and finish those it has; `wait` for Drained. Raises as `update` does."""
+        return self._portal.call(self._async.drain(name, dry_run=dry_run))
+
+    def activate(self, name: str, *, dry_run: bool = False) -> JobQueue:
+        """Make a queue that drains or is drained active again. Raises as `update` does."""
+        return self._portal.call(self._async.activate(name, dry_run=dry_run))
+
+    def archive(self, name: str, *, dry_run: bool = False) -> JobQueue:
+        """Seal the queue: it refuses new Jobs for good, finishes those it has, and is left out of lists.
+
+        Raises as `update` does.
+        """
+        return self._portal.call(self._async.archive(name, dry_run=dry_run))
+
+    def terminate(self, name: str, *, dry_run: bool = False) -> JobQueue:
+        """Cancel all Jobs of the queue, waiting and running, and refuse new ones for good. Raises as `update` does."""
+        return self._portal.call(self._async.terminate(name, dry_run=dry_run))
+
+    def delete(self, name: str, *, dry_run: bool = False) -> None:
+        """Delete the queue; its finished Jobs stay.
+
+        Raises `RefusedError` while it has live Jobs, with their number, `NotFoundError`, and `ForbiddenError`.
+        """
+        self._portal.call(self._async.delete(name, dry_run=dry_run))
+
+    def tags(self, name: str) -> dict[str, str]:
+        """Return the tags of a queue. Raises `NotFoundError`."""
+        return self._portal.call(self._async.tags(name))
+
+    def add_tags(self, name: str, tags: Mapping[str, str], *, dry_run: bool = False) -> dict[str, str]:
+        """Set tags of a queue, leave the others as they are, and return them all. Raises as `update` does."""
+        return self._portal.call(self._async.add_tags(name, tags, dry_run=dry_run))
+
+    def remove_tags(self, name: str, keys: Iterable[str], *, dry_run: bool = False) -> dict[str, str]:
+        """Take tags off a queue and return the others.
+
+        Raises `NotFoundError` also where the queue has no such tag; then none is removed.
+        """
+        return self._portal.call(self._async.remove_tags(name, keys, dry_run=dry_run))
+
+    def watch(self, name: str | None = None) -> Iterator[QueueEvent]:
+        """Yield an ADDED for each queue that is there (or for the one named), and each change from then on.
+
+        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.watch(name))
+
+    def wait(self, name: str, state: str | Sequence[str], *, timeout: float | None = None) -> JobQueue:
+        """Wait until the queue's `status.state` is this, or one of these, and return the queue.
+
+        `timeout` is in seconds. Raises `TimeoutError`, `NotFoundError` where there is no such queue or it is deleted
+        meanwhile, and ValueError for a state that does not exist.
+        """
+        return self._portal.call(self._async.wait(name, state, timeout=timeout))
+
+
+class Pools(Listed["ClusterPool"]):
+    """The ClusterPools of the cluster."""
+
+    _async: AsyncPools
+
+    def watch(self, name: str | None = None) -> Iterator[PoolEvent]:
+        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+
+        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.watch(name))
+
+
+class Environments(Collection["ComputeEnvironment"]):
+    """The ComputeEnvironments of the cluster."""
+
+    _async: AsyncEnvironments
+
+    def list(
+        self, *, name: str | None = None, pool: str | None = None, limit: int | None = None
+    ) -> Iterator[ComputeEnvironment]:
+        """Yield those of this name (or pattern, such as ``spot-*``) and pool, by name, `limit` at most.
+
+        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.list(name=name, pool=pool, limit=limit))
+
+    def list_manifests(
+        self, *, name: str | None = None, pool: str | None = None, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        return self._portal.iterate(self._async.list_manifests(name=name, pool=pool, limit=limit))
+
+    def watch(self, name: str | None = None) -> Iterator[EnvironmentEvent]:
+        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+
+        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.watch(name))
+
+
+class Policies(Listed["SchedulingPolicy"]):
+    """The SchedulingPolicies of the cluster."""
+
+    _async: AsyncPolicies
+
+    def watch(self, name: str | None = None) -> Iterator[PolicyEvent]:
+        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+
+        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(self._async.watch(name))
+
+
+class Client(ClientBase):
+    """Headgate, with the rights of the user of a kubeconfig.
+
+    Everything is done by the API server itself: there is nothing of Headgate's in between. For example::
+
+        with Client.connect() as client:
+            for queue in client.queues.list(pool="default"):
+                print(queue.name, queue.status.state)
+    """
+
+    def __init__(self, wrapped: AsyncClient) -> None:
+        super().__init__(wrapped)
+        self.queues = Queues(self._portal, wrapped.queues)
+        """The JobQueues."""
+        self.pools = Pools(self._portal, wrapped.pools)
+        """The ClusterPools."""
+        self.environments = Environments(self._portal, wrapped.environments)
+        """The ComputeEnvironments."""
+        self.policies = Policies(self._portal, wrapped.policies)
+        """The SchedulingPolicies."""
+
+    @property
+    def namespace(self) -> str:
+        """Where Jobs are made and looked for unless a call says otherwise; known once the client is connected."""
+        self._open()
+        return self._async.namespace
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server; known once the client is connected."""
+        self._open()
+        return self._async.server
+
+    def whoami(self) -> UserInfo:
+        """Return who the API server takes the user for; raises `UnreachableError` and `NotAuthenticatedError`."""
+        return self._portal.call(self._async.whoami())
+
+    def can(
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = GROUP,
+        name: str = "",
+        namespace: str = "",
+        subresource: str = "",
+    ) -> bool:
+        """Return whether the user has a right: ``can("update", "jobqueues")``; raises as `whoami` does."""
+        return self._portal.call(
+            self._async.can(
+                verb, resource, group=group, name=name, namespace=namespace, subresource=subresource
+            )
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """Ask the API server for anything else, and return its JSON; raises `HeadgateError`."""
+        return self._portal.call(
+            self._async.request(method, path, body, params=params, content_type=content_type)
+        )
