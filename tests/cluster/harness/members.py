@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.cluster.harness.client import JOBS, POOLS, Client, RefusedError, User, eventually
+from tests.cluster.harness.client import ENDLESS, JOBS, POOLS, Client, RefusedError, User, eventually
 from tests.cluster.harness.cluster import ROOT, SYSTEM, kubectl_for
 from tests.cluster.harness.copies import HUB, Copies, unsettled
 from tests.cluster.harness.recorder import WATCHED, Recorder
@@ -234,6 +234,11 @@ class Fleet:
             return found[0]
 
         return eventually(look)
+
+    def place(self, name: str, queue: str = "line", **options: Any) -> str:
+        """Create a Job, an endless one unless told otherwise, and return the member it goes to."""
+        self.given.job(name, queue, **{"seconds": ENDLESS, **options})
+        return self.copy(name)[0]
 
     def until_mirrored(self, *names: str) -> None:
         """Wait until the Jobs say that their copies run."""

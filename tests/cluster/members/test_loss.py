@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import ENDLESS, POOLS, eventually
+from tests.cluster.harness.client import ENDLESS, eventually
 from tests.cluster.harness.copies import ORIGIN, annotations_of, ended, labels_of
 from tests.cluster.harness.invariants import ADMITTED_AT, CLUSTER, outcome
 from tests.cluster.harness.proxy import Wire
@@ -50,32 +51,39 @@ def parted(fleet: Fleet, wire: Wire) -> Callable[..., Fleet]:
 def test_wait_leaves_the_jobs_where_they_are(
     parted: Callable[..., Fleet], wire: Wire, given: User, settled: Settled
 ) -> None:
+    """What is cancelled, deleted, or ends there meanwhile is made up for."""
     fleet = parted(onClusterLost="Wait")
-    given.jobs(2, "line", seconds=ENDLESS)
-    fleet.until_mirrored("job-0000", "job-0001")
-    assert sorted(fleet.places().items()) == [("job-0000", "east"), ("job-0001", "west")]
-    before = given.get_job("job-0000")
+    fleet.queue("pinned", clusters=[fleet.full("east")])
+    fleet.queue("doomed", clusters=[fleet.full("east")])
+    assert [fleet.place(name, "pinned") for name in ("stays", "ends", "deleted")] == ["east"] * 3
+    assert fleet.place("canceled", "doomed") == "east"
+    fleet.until_mirrored("stays", "ends", "deleted", "canceled")
+    before = given.get_job("stays")
 
     with wire.held():
         fleet.until_state("east", "Pending")
+        fleet.there("east").end("ends")
+        given.change_queue("doomed", state="Terminated")
+        given.client.delete(f"{given.jobs_path}/deleted")
         lost = fleet.until_state("east", "Unknown")
-        assert lost["active"] == 1
+        assert lost["active"] == 3
         assert lost["notReadySince"]
-        # It ends there meanwhile, and others do not go there.
-        fleet.there("east").end("job-0000")
-        given.jobs(2, "line", prefix="next", seconds=0.1)
-        given.succeeded("line", 2)
-        places = fleet.places()
-        assert {places["next-0000"], places["next-0001"]} == {"west"}
-        after = given.get_job("job-0000")
-        assert after["metadata"]["annotations"] == before["metadata"]["annotations"]
-        assert outcome(after) is None
+        # Others go elsewhere.
+        assert fleet.place("next", seconds=0.1) == "west"
+        given.succeeded("line", 1)
+        assert annotations_of(given.get_job("stays")) == annotations_of(before)
+        assert [outcome(given.get_job(name)) for name in ("stays", "ends", "canceled")] == [None] * 3
+        assert sorted(fleet.places()) == ["canceled", "deleted", "ends", "next", "stays"]
 
+    given.until("pinned", succeeded=1, active=1)
+    given.until("doomed", canceled=1)
+    eventually(lambda: sorted(fleet.places()) == ["canceled", "ends", "next", "stays"])
+    assert ended(fleet.there("east").get_job("canceled"))["reason"] == "Canceled"
     fleet.until_state("east", "Running")
-    given.succeeded("line", 3)
-    fleet.end("job-0001")
-    given.succeeded("line", 4)
-    assert settled(given.full("line"))["jobs"]["total"] == 4
+    fleet.end("stays")
+    given.succeeded("pinned", 2)
+    for queue in ("line", "pinned", "doomed"):
+        settled(given.full(queue))
 
 
 def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
@@ -83,29 +91,37 @@ def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
 ) -> None:
     fleet = parted(onClusterLost="Requeue")
     given.change_queue("line", actionConcurrency=2)
-    given.jobs(2, "line", prefix="first", seconds=ENDLESS)
-    fleet.until_mirrored("first-0000", "first-0001")
-    assert sorted(fleet.places().items()) == [("first-0000", "east"), ("first-0001", "west")]
+    fleet.queue("doomed", clusters=[fleet.full("east")])
+    assert [fleet.place("lost"), fleet.place("other")] == ["east", "west"]
+    assert fleet.place("canceled", "doomed") == "east"
+    fleet.until_mirrored("lost", "other", "canceled")
     given.jobs(2, "line", prefix="later", seconds=ENDLESS)
     given.until("line", waiting=2, active=2)
-    old = annotations_of(given.get_job("first-0000"))[ADMITTED_AT]
+    old = annotations_of(given.get_job("lost"))[ADMITTED_AT]
 
     with wire.held():
+        fleet.until_state("east", "Pending")
+        given.change_queue("doomed", state="Terminated")
         # There is a place for it again at once, and it goes before those that have waited all the time.
-        again = eventually(lambda: annotations_of(sent(given, "first-0000", "west")))
+        again = eventually(lambda: annotations_of(sent(given, "lost", "west")))
         assert again[REQUEUED_FROM] == fleet.full("east")
         assert again[ADMITTED_AT] > old
         fleet.until_state("east", "Unknown")
         given.until("line", waiting=2, active=2)
-        # It runs twice now: in east nobody could be told.
-        eventually(lambda: [body for body in fleet.copies("west") if named(body, "first-0000")])
-        assert [named(body, "first-0000") for body in fleet.copies("east")] == [True]
+        # What is cancelled there ends without its member.
+        given.until("doomed", canceled=1)
+        assert ended(given.get_job("canceled"))["reason"] == "Canceled"
+        # The other runs twice now: in east nobody could be told.
+        eventually(lambda: "lost" in names(fleet.copies("west")))
+        assert names(fleet.copies("east")) == ["canceled", "lost"]
 
     fleet.until_state("east", "Running")
-    assert not fleet.copies("east")
-    eventually(lambda: not fleet.there("east").pods("first-0000"))
+    assert "lost" not in names(fleet.copies("east"))
+    for name in ("lost", "canceled"):
+        eventually(partial(podless, fleet.there("east"), name))
     fleet.end_all("line", 4)
-    settled(given.full("line"))
+    for queue in ("line", "doomed"):
+        settled(given.full(queue))
 
     # What is stale goes first: before the pool says that the member is back, and before anything is sent there.
     record = fleet.recorders["east"].record()
@@ -122,8 +138,12 @@ def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
     assert back(recorder, fleet) > gone[0]
 
 
-def named(body: dict[str, Any], name: str) -> bool:
-    return bool(body["metadata"]["name"] == name)
+def names(bodies: list[dict[str, Any]]) -> list[str]:
+    return sorted(body["metadata"]["name"] for body in bodies)
+
+
+def podless(there: User, name: str) -> bool:
+    return not there.pods(name)
 
 
 def sent(given: User, name: str, member: str) -> dict[str, Any]:
@@ -152,7 +172,6 @@ def test_what_arrives_late_does_no_harm(
     fleet = parted(onClusterLost="Requeue")
     wire.hold()
     given.job("late", "line", seconds=ENDLESS)
-    # Or else it was known before that east does not answer, and nothing was on its way.
     eventually(lambda: annotations_of(given.get_job("late"))[CLUSTER] == fleet.full("east"))
     eventually(lambda: sent(given, "late", "west"))
     fleet.until_mirrored("late")
@@ -162,74 +181,5 @@ def test_what_arrives_late_does_no_harm(
     fleet.until_state("east", "Running")
     eventually(lambda: fleet.places() == {"late": "west"})
     fleet.end("late")
-    given.succeeded("line", 1)
-    settled(given.full("line"))
-
-
-def test_what_is_cancelled_or_deleted_meanwhile_is_made_up_for(
-    parted: Callable[..., Fleet], wire: Wire, given: User, settled: Settled
-) -> None:
-    fleet = parted(onClusterLost="Wait")
-    fleet.queue("doomed", clusters=[fleet.full("east")])
-    given.job("canceled", "doomed", seconds=ENDLESS)
-    fleet.queue("pinned", clusters=[fleet.full("east")])
-    given.jobs(2, "pinned", seconds=ENDLESS)
-    fleet.until_mirrored("canceled", "job-0000", "job-0001")
-
-    with wire.held():
-        fleet.until_state("east", "Pending")
-        given.change_queue("doomed", state="Terminated")
-        given.client.delete(f"{given.jobs_path}/job-0000")
-        eventually(lambda: given.status("pinned")["jobs"]["active"] == 1)
-        fleet.until_state("east", "Unknown")
-        assert outcome(given.get_job("canceled")) is None
-        assert sorted(fleet.places()) == ["canceled", "job-0000", "job-0001"]
-
-    given.until("doomed", canceled=1)
-    eventually(lambda: sorted(fleet.places()) == ["canceled", "job-0001"])
-    assert ended(fleet.there("east").get_job("canceled"))["reason"] == "Canceled"
-    fleet.end("job-0001")
-    given.succeeded("pinned", 1)
-    settled(given.full("doomed"))
-
-
-def test_a_cancelled_job_of_a_member_that_is_given_up_ends_without_it(
-    parted: Callable[..., Fleet], wire: Wire, given: User
-) -> None:
-    fleet = parted(onClusterLost="Wait")
-    fleet.queue("doomed", clusters=[fleet.full("east")])
-    given.job("canceled", "doomed", seconds=ENDLESS)
-    fleet.until_mirrored("canceled")
-
-    with wire.held():
-        fleet.until_state("east", "Pending")
-        given.change_queue("doomed", state="Terminated")
-        fleet.until_state("east", "Unknown")
-        given.client.patch(f"{POOLS}/{given.full('pool')}", {"spec": {"onClusterLost": "Requeue"}})
-
-        given.until("doomed", canceled=1)
-        assert ended(given.get_job("canceled"))["reason"] == "Canceled"
-        assert list(fleet.places()) == ["canceled"]
-
-    fleet.until_state("east", "Running")
-    eventually(lambda: not fleet.there("east").pods("canceled"))
-
-
-def test_credentials_that_are_gone_are_no_loss_of_the_jobs(
-    fleet: Fleet, given: User, settled: Settled
-) -> None:
-    """Also a Secret that is deleted, or holds nonsense, only keeps Headgate from asking."""
-    fleet.pool("pool", "east", **LOST)
-    fleet.queue("line")
-    given.job("runs", "line", seconds=ENDLESS)
-    fleet.until_mirrored("runs")
-
-    fleet.secret("east", "not: [a kubeconfig")
-    lost = fleet.until_state("east", "Unknown")
-    assert "not: [a" not in lost["message"]
-    fleet.secret("east", fleet.members["east"].kubeconfig())
-
-    fleet.until_state("east", "Running")
-    fleet.end("runs")
     given.succeeded("line", 1)
     settled(given.full("line"))

@@ -38,18 +38,12 @@ def active_in(fleet: Fleet) -> dict[str, int]:
     return {one["name"].removeprefix(fleet.full("")): one["active"] for one in clusters}
 
 
-def place(fleet: Fleet, name: str, queue: str = "line", **options: Any) -> str:
-    """Create a Job, wait until it has gone, and return where to."""
-    fleet.given.job(name, queue, **{"seconds": ENDLESS, **options})
-    return fleet.copy(name)[0]
-
-
 def test_a_queue_is_pinned_and_pinned_anew(all_three: Fleet, given: User, settled: Settled) -> None:
     fleet = all_three
     fleet.queue("line", clusters=[fleet.full("west")], actionConcurrency=2)
-    given.jobs(3, "line", seconds=ENDLESS)
+    assert [fleet.place(name) for name in ("first", "second")] == ["west", "west"]
+    given.job("third", "line", seconds=ENDLESS)
     given.until("line", active=2, waiting=1)
-    assert fleet.places() == {"job-0000": "west", "job-0001": "west"}
 
     with pytest.raises(RefusedError) as refusal:
         given.change_queue("line", clusters=[fleet.full("nowhere")])
@@ -58,9 +52,9 @@ def test_a_queue_is_pinned_and_pinned_anew(all_three: Fleet, given: User, settle
 
     body = given.change_queue("line", clusters=[fleet.full("north")])
     eventually(lambda: given.status("line")["observedGeneration"] == body["metadata"]["generation"])
-    fleet.end("job-0000")
-    eventually(lambda: fleet.places()["job-0002"] == "north")
-    assert fleet.places()["job-0001"] == "west"
+    fleet.end("first")
+    assert fleet.copy("third")[0] == "north"
+    assert fleet.places()["second"] == "west"
     fleet.end_all("line", 3)
     settled(given.full("line"))
 
@@ -94,7 +88,7 @@ def test_within_an_environment_the_least_used_room_decides(
     fleet.queue("line", computeEnvironments=given.using("rooms"))
 
     places = [
-        place(fleet, f"job-{number}", requests={"cpu": cpu})
+        fleet.place(f"job-{number}", requests={"cpu": cpu})
         for number, cpu in enumerate(("3", "1", "1", "2", "1", "1"))
     ]
 
@@ -147,7 +141,7 @@ def test_limits_hold_across_clusters(
 def test_a_disabled_member_takes_no_jobs_and_drains(all_three: Fleet, given: User, settled: Settled) -> None:
     fleet = all_three
     fleet.queue("line")
-    assert place(fleet, "first") == "east"
+    assert fleet.place("first") == "east"
     path = f"{POOLS}/{given.full('pool')}"
     clusters = given.client.get(path)["spec"]["clusters"]
     disabled = [
@@ -157,7 +151,7 @@ def test_a_disabled_member_takes_no_jobs_and_drains(all_three: Fleet, given: Use
     given.client.patch(path, {"spec": {"clusters": disabled}})
 
     fleet.until_state("east", "Terminated")
-    assert [place(fleet, f"next-{number}") for number in range(2)] == ["north", "west"]
+    assert [fleet.place(f"next-{number}") for number in range(2)] == ["north", "west"]
     eventually(lambda: active_in(fleet) == {"east": 1, "north": 1, "west": 1})
     without = [one for one in clusters if one["name"] != fleet.full("east")]
     with pytest.raises(RefusedError) as refusal:
@@ -204,9 +198,9 @@ def test_a_queue_pinned_to_a_member_that_left_its_pool_stalls_and_heals(
 def test_a_retry_knows_clusters(all_three: Fleet, given: User, affinity: str, member: str) -> None:
     fleet = all_three
     fleet.queue("line", retryAffinity=affinity)
-    assert place(fleet, "try", fail=True, seconds=0.1) == "east"
+    assert fleet.place("try", fail=True, seconds=0.1) == "east"
     given.until("line", failed=1)
 
     for number in range(2):
-        assert place(fleet, f"again-{number}", annotations={RETRY_OF: "try"}, seconds=0.1) == member
+        assert fleet.place(f"again-{number}", annotations={RETRY_OF: "try"}, seconds=0.1) == member
         given.until("line", succeeded=number + 1)
