@@ -21,6 +21,8 @@ from tests.unit.engine.slow_told import Admission
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from headgate.api.clusterpool import ClusterPool
+    from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import HeadStatus
     from headgate.engine.decisions import Admit
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 class Turn(NamedTuple):
     """The place of a queue among its equals, lower first."""
 
-    service: int
+    service: Bracket
     """When it is its turn: whoever is let through, the others come first now."""
     claim: Bracket
     """Since when its head claims room: those that pass the head do not cost it that."""
@@ -80,7 +82,7 @@ class SlowModel(Heads):
             claim = Bracket(self._clock, self._clock)
         elif job in heads:
             claim = Bracket(claim.least, self._clock)
-        self._queue_turn[job.queue] = Turn(self._clock, claim)
+        self._queue_turn[job.queue] = Turn(Bracket(self._clock, self._clock), claim)
         self.admitted(job, heads, at_head=at_head)
         self.settle()
 
@@ -107,7 +109,8 @@ class SlowModel(Heads):
         for left in self._queue_turn.keys() - ready:
             del self._queue_turn[left]
         for name in ready:
-            self._queue_turn.setdefault(name, Turn(self._clock, Bracket(self._clock, self._clock)))
+            now = Bracket(self._clock, self._clock)
+            self._queue_turn.setdefault(name, Turn(now, now))
         for job in self.live():
             if job.depends_on and not self.is_active(job) and self.ring(job):
                 self.rings.add(job.uid)
@@ -117,8 +120,26 @@ class SlowModel(Heads):
                 self.accounts.count(name, self.fair_share(queue), active, self.now)
         self.machines_wanted.settle()
 
+    def tell_environment(self, name: str, environment: ComputeEnvironment | None) -> None:
+        super().tell_environment(name, environment)
+        self._look_anew()
+
+    def tell_pool(self, name: str, pool: ClusterPool | None) -> None:
+        super().tell_pool(name, pool)
+        self._look_anew()
+
+    def tell_probe(self, pool: str, cluster: str, *, answers: bool) -> None:
+        super().tell_probe(pool, cluster, answers=answers)
+        self._look_anew()
+
+    def _look_anew(self) -> None:
+        """Let the heads look first at room that may have appeared, also where others have passed them meanwhile."""
+        for name, (service, claim) in self._queue_turn.items():
+            self._queue_turn[name] = Turn(Bracket(min(claim.least, service.least), service.most), claim)
+
     def queue_changed(self, before: JobQueue | None, after: JobQueue) -> None:
         super().queue_changed(before, after)
+        self._look_anew()
         if before is not None and before.spec.priority_value != after.spec.priority_value:
             self._queue_turn.pop(after.name, None)
 

@@ -121,7 +121,7 @@ class Choice:
         if name == other or not self.heads(name) or not self.heads(other):
             return False
         (priority, turn), (others_priority, others_turn) = self.model.turn(name), self.model.turn(other)
-        return (priority, turn.service) < (others_priority, others_turn.service)
+        return (priority, turn.service.most) < (others_priority, others_turn.service.least)
 
     def claims_first(self, name: str, other: str) -> bool:
         """Whether the head of one queue surely claims room before what another one lets through."""

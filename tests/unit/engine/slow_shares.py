@@ -127,11 +127,6 @@ class Accounts:
         half_life = fair_share.share_decay_seconds if fair_share else None
         before = self._half_life.setdefault(queue, half_life)
         self._half_life[queue] = half_life
-        if half_life != before:
-            self._unsteady.add(queue)
-            if queue in self._anew:
-                self._forget_rates(queue)
-        self._anew.discard(queue)
         running: dict[str, Fraction] = defaultdict(Fraction)
         for job in active:
             running[job.share or job.project] += weight(job.request)
@@ -143,6 +138,11 @@ class Accounts:
                     usage = usage.blurred()
             self._usage[queue, share] = usage
             self._peak[queue, share] = max(self._peak[queue, share], running[share])
+        if half_life != before:
+            self._unsteady.add(queue)
+            if queue in self._anew:
+                self._forget_rates(queue)
+        self._anew.discard(queue)
 
     def rank(self, queue: str, share: str, fair_share: FairShare, now: float) -> Bounds:
         """What shares are compared by."""
