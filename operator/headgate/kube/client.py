@@ -64,6 +64,7 @@ class Api:
         self.base = configuration.host
         self._request_seconds = request_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._watches: set[aiohttp.ClientResponse] = set()
         self._closed = False
 
     @classmethod
@@ -86,6 +87,9 @@ class Api:
     async def close(self) -> None:
         """Close all connections; what is under way, or asked for later, meets one of `UNREACHABLE`."""
         self._closed = True
+        for response in list(self._watches):
+            # By itself, to close a session lets who reads from it wait for ever.
+            response.close()
         if self._session is not None:
             await self._session.close()
         await self.official.close()
@@ -161,9 +165,11 @@ class Api:
         ) as response:
             if response.status >= 400:
                 raise _error(response, await response.read())
+            self._watches.add(response)
             try:
                 yield _events(response)
             finally:
+                self._watches.discard(response)
                 # Left in the middle of it: to part in good form would take the other side, and outlast `close`.
                 if response.connection is not None and response.connection.transport is not None:
                     response.connection.transport.abort()

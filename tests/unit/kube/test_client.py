@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def answering(text: str) -> AsyncIterator[Api]:
-    """A client of a server that gives every request this answer."""
+    """A client of a server that gives every request this answer, and a watch nothing after it."""
+    parted = asyncio.Event()
 
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response(text=text)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return web.Response(text=text)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(text.encode())
+        await parted.wait()
+        return response
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
@@ -33,6 +41,7 @@ async def answering(text: str) -> AsyncIterator[Api]:
     try:
         yield api
     finally:
+        parted.set()
         await api.close()
         await runner.cleanup()
 
@@ -53,3 +62,13 @@ async def test_a_closed_client_reaches_nobody() -> None:
         await api.close()
         with pytest.raises(UNREACHABLE):
             await api.call("GET", "/version")
+
+
+async def test_a_watch_ends_when_its_client_is_closed() -> None:
+    async with answering('{"type": "BOOKMARK"}\n') as api, api.watch("/apis", silence=60) as events:
+        assert await anext(events) == {"type": "BOOKMARK"}
+        next_event = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        await api.close()
+        await asyncio.wait({next_event}, timeout=30)
+        assert isinstance(next_event.exception(), UNREACHABLE)
