@@ -105,6 +105,8 @@ class Member:
                     pauses = backoff()
                 await asyncio.sleep(min(next(pauses), self._all.probe_seconds))
         finally:
+            # Who waits to know which cluster it is need not wait any more.
+            self.tried.set()
             self._all.identities.release(self.pool, self.name)
             self._all.metrics.forget_cluster(self.pool, self.name)
 
