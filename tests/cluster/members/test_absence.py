@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,29 +61,35 @@ def test_all_that_happened_meanwhile_is_made_up_for(
     settled(given.full("line"))
 
 
-@pytest.mark.parametrize("answered", ["lost-with-the-request", "arrived-after-the-end"])
 def test_killed_between_the_admission_and_the_copy(
-    fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled, answered: str
+    fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled
 ) -> None:
+    """The request for the copy may be lost with the operator, or arrive when there is another one."""
     first = replicas("first").wait_until_leading()
-    with Wire(fleet.members["east"].cluster.server) as wire:
-        fleet.pool("pool", fleet.cluster("east", server=wire.server))
+    with ExitStack() as stack:
+        wires = {
+            member: stack.enter_context(Wire(fleet.members[member].cluster.server))
+            for member in ("east", "west")
+        }
+        fleet.pool("pool", *(fleet.cluster(member, server=wire.server) for member, wire in wires.items()))
         fleet.queue("line")
-        fleet.until_state("east", "Running")
-        wire.hold()
-        given.jobs(3, "line", seconds=ENDLESS)
+        for member in wires:
+            fleet.until_state(member, "Running")
+        for wire in wires.values():
+            wire.hold()
+        given.jobs(4, "line", seconds=ENDLESS)
         eventually(lambda: all(CLUSTER in annotations_of(body) for body in given.all_jobs()))
-        if answered == "lost-with-the-request":
-            wire.cut()
         assert not fleet.places()
 
+        wires["west"].cut()
         first.kill()
         site.free_lease()
-        wire.release()
+        for wire in wires.values():
+            wire.release()
         replicas("second").wait_until_leading()
 
-        eventually(lambda: len(fleet.places()) == 3)
-        fleet.end_all("line", 3)
+        eventually(lambda: sorted(fleet.places().values()) == ["east", "east", "west", "west"])
+        fleet.end_all("line", 4)
         settled(given.full("line"))
 
 

@@ -64,13 +64,16 @@ def may(member: Member, verb: str, what: str) -> bool:
     return bool(answer["status"]["allowed"])
 
 
-@pytest.mark.parametrize(("verb", "what"), [("list", "jobs"), ("watch", "jobs"), ("get", "namespaces")])
+@pytest.mark.parametrize(
+    ("verb", "what", "said"),
+    [("list", "jobs", "list Jobs"), ("watch", "jobs", "watch Jobs"), ("get", "namespaces", "kube-system")],
+)
 def test_without_this_a_member_does_not_run(
-    fleet: Fleet, without: Callable[[str, str], None], verb: str, what: str
+    fleet: Fleet, without: Callable[[str, str], None], verb: str, what: str, said: str
 ) -> None:
     without(verb, what)
     fleet.pool("pool", "east")
-    fleet.until_state("east", "Pending", verb, what)
+    fleet.until_state("east", "Pending", verb, said, "member-rbac.yaml")
 
 
 def test_without_create_a_job_has_no_copy(
@@ -83,7 +86,7 @@ def test_without_create_a_job_has_no_copy(
 
     (event,) = eventually(lambda: given.events_on("refused", reason="CopyRefused"))
 
-    assert "create" in event["note"]
+    assert "create Jobs" in event["note"]
     assert not fleet.places()
     assert outcome(given.get_job("refused")) is None
 
@@ -99,7 +102,7 @@ def test_without_get_a_name_that_is_taken_is_not_looked_into(
 
     (event,) = eventually(lambda: given.events_on("mine", reason="CopyRefused"))
 
-    assert "get" in event["note"]
+    assert "get Jobs" in event["note"]
     assert outcome(given.get_job("mine")) is None
 
 
