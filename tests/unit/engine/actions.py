@@ -85,6 +85,7 @@ def create_queue(sim: Simulation, which: int, how: int) -> None:
         scheduling_policy=POLICIES[how // 7 % 4],
         time_limit_actions=limits(how // 11),
         retry_affinity=("PreferWarmest", "PreferDifferent")[how // 13 % 2],
+        clusters=(["*"], ["*"], [f"{QUEUES[name]}1"])[how // 17 % 3],
     )
 
 
@@ -110,6 +111,7 @@ def create_rival(sim: Simulation, which: int, how: int) -> None:
         scheduling_policy=POLICIES[how // 1296 % 4],
         time_limit_actions=limits(how // 5184),
         retry_affinity=("PreferWarmest", "PreferDifferent")[how // 7 % 2],
+        clusters=(["*"], ["*"], ["*"], [f"{QUEUES[name]}1"])[how // 17 % 4],
     )
 
 

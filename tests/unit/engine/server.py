@@ -87,6 +87,8 @@ class Server:
 
         self.specs: dict[str, dict[int, JobQueueSpec]] = {}
         """Every spec that a queue has had, by generation."""
+        self.former: dict[str, tuple[int, list[JobQueueSpec]]] = {}
+        """When a queue was made anew, by resourceVersion, and the specs that the one before it had."""
         self.last_terminated: dict[str, int] = {}
         """The version at which a Terminated queue was deleted, by name."""
         self.admitted: set[str] = set()
@@ -175,6 +177,7 @@ class Server:
         self.buried.pop(name, None)
         self.version += 1
         queue = a_queue(name, uid=f"{name}-{self.version}", version=self.version, **spec)
+        self.former[name] = self.version, list(self.specs.get(name, {}).values())
         self.specs[name] = {1: queue.spec}
         self._put_queue(queue)
 
@@ -412,7 +415,7 @@ class Server:
             and spec.state != "Terminated"
             and (spec.clusters == ["*"] or cluster in spec.clusters)
             and (environment or "") in ({one.name for one in spec.compute_environments} or {""})
-            for spec in self._in_force(queue)
+            for spec in self._in_force(queue, job)
         ), "no spec that may be in force lets it through"
 
     def _record_limits(self, job: Job, goes_on: bool) -> None:
@@ -425,7 +428,7 @@ class Server:
         assert any(
             (not spec.action_concurrency or len(active) <= spec.action_concurrency)
             and (goes_on or not spec.run_concurrency or len(runs) <= spec.run_concurrency)
-            for spec in self._in_force(queue)
+            for spec in self._in_force(queue, job)
         ), f"{len(active)} active, {len(runs)} runs"
 
     def _record_room(self, environment: str, cluster: str) -> None:
@@ -456,13 +459,16 @@ class Server:
         jobs = (event.value for event in self.events["job"] if event.name == name)
         return {job.result for job in jobs if job is not None and job.namespace == namespace and job.result}
 
-    def _in_force(self, queue: JobQueue) -> list[JobQueueSpec]:
+    def _in_force(self, queue: JobQueue, job: Job) -> list[JobQueueSpec]:
         """The specs under which an admission that lands now may have been decided.
 
-        That is the promise of status.observedGeneration: nothing decided under an older one can still land.
+        That is the promise of status.observedGeneration: nothing decided under an older one can still land. It says
+        nothing about Jobs that came before the queue did, when there was another one of that name.
         """
         observed = queue.status.observed_generation or 0
-        return [spec for generation, spec in self.specs[queue.name].items() if generation >= observed]
+        created, former = self.former[queue.name]
+        specs = [spec for generation, spec in self.specs[queue.name].items() if generation >= observed]
+        return specs + (former if self.entries[job.uid, queue.name].version < created else [])
 
     def _run(self, job: Job) -> str:
         """The run of a Job, or a coarser one: who counts these never counts too many."""

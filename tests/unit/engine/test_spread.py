@@ -148,6 +148,12 @@ def test_a_cluster_that_takes_no_jobs_takes_none(how: str) -> None:
     assert set(one.clusters().values()) == {"north", "west"}
 
 
+def test_a_disabled_cluster_takes_no_jobs_of_a_queue_that_is_pinned_to_it() -> None:
+    one = world().given(a_pool("default", "east north west", disabled="east", remote=True))
+    one.given(a_queue(clusters=["east", "west"]), *(proxy(f"j{n}", created=n) for n in range(2)))
+    assert set(one.clusters().values()) == {"west"}
+
+
 # ---- the Job that is repeated
 
 
