@@ -71,6 +71,8 @@ class Member:
         """The Secret with its kubeconfig; another one takes effect with the next probe."""
         self.tried = asyncio.Event()
         """Whether it has been found out which cluster it is, or that it cannot be found out now."""
+        self.heard = asyncio.Event()
+        """Whether anything has been told of it."""
         self._all = surroundings
         self._elders = elders
         self._connection: Connection | None = None
@@ -226,13 +228,17 @@ class Member:
             logger.info("cluster %s of ClusterPool %s answers: %s", self.name, self.pool, self._version)
             self._said = ""
         self._all.engine.cluster_answered(self.pool, self.name, self._version, self._all.clock())
-        self._all.changed()
+        self._told()
 
     def _silent(self, message: str) -> None:
         if self._said != message:
             logger.warning("cluster %s of ClusterPool %s: %s", self.name, self.pool, message)
             self._said = message
         self._all.engine.cluster_silent(self.pool, self.name, message, self._all.clock())
+        self._told()
+
+    def _told(self) -> None:
+        self.heard.set()
         self._all.changed()
 
 

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 1.0
 """How often the pools are looked at."""
+FIRST_SECONDS: Final = 5.0
+"""How long the first statuses wait for what is to be said of the clusters."""
 
 
 class Members:
@@ -44,6 +46,15 @@ class Members:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def hear(self) -> None:
+        """Wait a moment until something is known of each: the first statuses should tell how things are."""
+        self._look()
+        waits = [asyncio.ensure_future(member.heard.wait()) for member in self._members.values()]
+        if waits:
+            await asyncio.wait(waits, timeout=FIRST_SECONDS)
+            for wait in waits:
+                wait.cancel()
 
     def _look(self) -> None:
         wanted: dict[str, tuple[str, KubeconfigSecretRef]] = {}

@@ -165,14 +165,17 @@ class Operator:
         self._run("events", self._events.run())
         self._run("bindings", self._bindings.run())
         self._run("jobs", self._informer.run())
-        self._run("statuses", self._statuses.run())
         self._run("probe", probe.run())
         self._run("scaling", scaler.run())
-        self._remote = [
-            self._run("proxies", proxies.run()),
-            self._run("members", self._members(hub_id, proxies, context).run()),
-        ]
+        members = self._members(hub_id, proxies, context)
+        self._remote = [self._run("proxies", proxies.run()), self._run("members", members.run())]
+        self._run("statuses", self._write_statuses(members))
         self._run("dispatch", self._dispatcher.run())
+
+    async def _write_statuses(self, members: Members) -> None:
+        # Not before the clusters were asked: until then, what the statuses say is newer.
+        await members.hear()
+        await self._statuses.run()
 
     def _members(self, hub_id: str, proxies: Proxies, context: Context) -> Members:
         return Members(
