@@ -1,0 +1,99 @@
+"""The program: its verbs, and what may stand before them."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from headgate import __version__
+from headgate.cli.completion import completion
+from headgate.cli.help import help_of
+from headgate.cli.queue.create import create_queue
+from headgate.cli.queue.delete import delete_queue
+from headgate.cli.queue.dispatch import pause_queue, resume_queue
+from headgate.cli.queue.edit import edit_queue
+from headgate.cli.queue.get import get_queue
+from headgate.cli.queue.life import activate_queue, archive_queue, drain_queue, terminate_queue
+from headgate.cli.queue.list import list_queues
+from headgate.cli.queue.tag import tag_queue
+from headgate.cli.queue.update import update_queue
+from headgate.cli.queue.watch import watch_queues
+from headgate.cli.verb import Connection, Context, Kubeconfig
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+app = typer.Typer(
+    name="headgate",
+    help="Queues for Kubernetes Jobs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=SETTINGS,
+)
+
+
+VERBS: Final[dict[str, dict[str, Callable[..., None]]]] = {
+    "queue": {
+        "list": list_queues,
+        "get": get_queue,
+        "create": create_queue,
+        "update": update_queue,
+        "edit": edit_queue,
+        "watch": watch_queues,
+        "pause": pause_queue,
+        "resume": resume_queue,
+        "drain": drain_queue,
+        "activate": activate_queue,
+        "archive": archive_queue,
+        "terminate": terminate_queue,
+        "delete": delete_queue,
+        "tag": tag_queue,
+    },
+    "completion": {},
+}
+"""Every verb, by its group, in the order of the help."""
+GROUPS: Final = {"queue": "The lanes in which Jobs wait for their turn."}
+
+for name, verbs in VERBS.items():
+    if not verbs:
+        continue
+    group = typer.Typer(name=name, help=GROUPS[name], no_args_is_help=True, rich_markup_mode=None)
+    for verb, command in verbs.items():
+        group.command(verb, help=help_of(command))(command)
+    app.add_typer(group)
+app.command("completion", help=help_of(completion))(completion)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"headgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def connection(
+    ctx: typer.Context,
+    *,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _version(wanted=value),
+            is_eager=True,
+            help="Print the version of this program and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Remember what stands before the verb."""
+    ctx.obj = Connection(kubeconfig, context)
+
+
+def main() -> None:
+    """Entry point of `headgate` and, as a plugin of kubectl, of `kubectl-headgate`."""
+    plugin = Path(sys.argv[0]).name.startswith("kubectl-")
+    app(prog_name="kubectl headgate" if plugin else "headgate")

@@ -1,0 +1,216 @@
+"""Tables, pages, ages and documents, compared with the files beside this one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headgate.api.jobqueue import JobQueue
+from headgate.cli.output import ages, documents
+from headgate.cli.output.table import Column, Table
+from headgate.cli.queue.columns import COLUMNS
+from headgate.cli.queue.page import page
+
+HERE = Path(__file__).parent
+NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+EMPTY = {"runConcurrency": 0, "actionConcurrency": 0}
+
+
+def queue(name: str, spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> JobQueue:
+    metadata = {"name": name, "creationTimestamp": "2026-03-01T11:30:00Z"}
+    return JobQueue.parse({"metadata": metadata, "spec": {**EMPTY, **(spec or {})}, "status": status or {}})
+
+
+def condition(type_: str, status: str, reason: str, message: str) -> dict[str, str]:
+    since = "2026-03-01T11:50:00Z"
+    return {
+        "type": type_,
+        "status": status,
+        "lastTransitionTime": since,
+        "reason": reason,
+        "message": message,
+    }
+
+
+BUSY = queue(
+    "nightly",
+    {
+        "runConcurrency": 1,
+        "actionConcurrency": 20,
+        "depth": 500,
+        "priority": "max",
+        "description": "Nightly pipelines,\nask #data",
+        "clusters": ["gpu-east", "gpu-west"],
+        "computeEnvironments": [{"order": 2, "name": "spot"}, {"order": 1, "name": "reserved"}],
+        "dispatch": {"paused": True, "note": "database upgrade until 14:00 UTC"},
+        "timeLimitActions": [{"reason": "InsufficientCapacity", "maxTimeSeconds": 3600, "action": "Cancel"}],
+        "idleTimeoutSeconds": 600,
+        "state": "Drained",
+        "tags": {"team": "search", "cost-center": "4711"},
+    },
+    {
+        "state": "Draining",
+        "jobs": {"total": 130, "waiting": 100, "active": 18, "succeeded": 9, "failed": 2, "canceled": 1},
+        "runs": {"active": 1, "limit": 1},
+        "actions": {"active": 18, "limit": 20},
+        "depth": {"current": 118, "limit": 500},
+        "clusters": [
+            {"name": "gpu-east", "state": "Running", "active": 18},
+            {"name": "gpu-west", "state": "Unknown", "active": 0},
+        ],
+        "computeEnvironments": [
+            {"name": "spot", "order": 2, "active": 3},
+            {"name": "reserved", "order": 1, "active": 15},
+        ],
+        "shares": [{"identifier": "science", "waiting": 90, "active": 12, "usage": "96.5"}],
+        "head": {
+            "namespace": "etl",
+            "name": "train-large",
+            "uid": "1",
+            "reason": "InsufficientCapacity",
+            "message": "no environment has room for 64 cores now",
+            "since": "2026-03-01T11:55:00Z",
+        },
+        "dispatch": {
+            "paused": True,
+            "pausedBy": "alice",
+            "pausedAt": "2026-03-01T11:58:00Z",
+            "note": "database upgrade until 14:00 UTC",
+        },
+        "createdBy": "alice",
+        "lastAdmittedAt": "2026-03-01T11:57:00.123456Z",
+        "conditions": [
+            condition("Ready", "True", "Draining", "the queue finishes what it has"),
+            condition("Dispatching", "False", "Paused", "paused by alice: database upgrade until 14:00 UTC"),
+        ],
+    },
+)
+STALLED = queue(
+    "gpu",
+    {"pool": "prod"},
+    {
+        "state": "Active",
+        "conditions": [condition("Stalled", "True", "PoolNotFound", "there is no pool prod")],
+    },
+)
+NEW = queue("brand-new")
+
+
+@pytest.fixture(autouse=True)
+def noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.cli.output.ages.time.time", lambda: NOW)
+
+
+def same_as_file(text: str, name: str) -> None:
+    """Compare with a file; to write it anew, remove it and run the test, which fails once."""
+    file = HERE / "snapshots" / name
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        pytest.fail(f"{file} was not there and has been written: look at it")
+    assert text == file.read_text()
+
+
+@pytest.mark.parametrize("form", ["table", "wide"])
+def test_the_table_of_queues(form: str) -> None:
+    lines = Table(COLUMNS, wide=form == "wide").lines([BUSY, STALLED, NEW])
+
+    same_as_file("\n".join(lines) + "\n", f"queues-{form}.txt")
+    if form == "table":
+        assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("shown", [BUSY, STALLED, NEW], ids=lambda shown: str(shown.name))
+def test_the_page_about_a_queue(shown: JobQueue) -> None:
+    same_as_file(page(shown), f"queue-{shown.name}.txt")
+
+
+def test_rows_that_come_later_stand_under_those_before() -> None:
+    table = Table(
+        [
+            Column[tuple[str, object]]("A", lambda row: row[0]),
+            Column[tuple[str, object]]("B", lambda row: row[1]),
+        ]
+    )
+
+    lines = [*table.lines([("wide as this", None)]), *table.lines([("x", "two\nlines")])]
+
+    assert lines == ["A              B", "wide as this   <none>", "x              two lines"]
+
+
+def test_no_rows_have_no_headings() -> None:
+    assert Table(COLUMNS).lines([]) == []
+
+
+def test_wide_characters_take_two_columns() -> None:
+    table = Table([Column[str]("A", lambda row: row), Column[str]("B", len)])
+
+    assert table.lines(["日本", "abcd"]) == ["A      B", "日本   2", "abcd   4"]
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (-5, "0s"), (0, "0s"), (119, "119s"), (120, "2m"), (125, "2m5s"), (599, "9m59s"), (600, "10m"),
+        (10_799, "179m"), (10_800, "3h"), (11_100, "3h5m"), (28_800, "8h"), (172_799, "47h"), (172_800, "2d"),
+        (180_000, "2d2h"), (691_200, "8d"), (63_072_000, "2y"), (63_158_400, "2y1d"), (315_360_000, "10y"),
+    ],
+)  # fmt: skip
+def test_durations_are_those_of_kubectl(length: float, said: str) -> None:
+    assert ages.duration(length) == said
+
+
+def test_an_age() -> None:
+    assert ages.age("2026-03-01T11:59:00Z") == "60s"
+    assert ages.age(None) == ages.age("never") == "<unknown>"
+    assert ages.moment("2026-03-01T11:59:00Z") == "2026-03-01T11:59:00Z (60s ago)"
+
+
+def test_documents_are_what_programs_read() -> None:
+    manifest = documents.manifest_of(BUSY)
+
+    assert documents.one(manifest, "name") == "jobqueue.headgate.dev/nightly\n"
+    assert (
+        json.loads(documents.one(manifest, "json"))
+        == yaml.safe_load(documents.one(manifest, "yaml"))
+        == manifest
+    )
+    assert JobQueue.parse(manifest) == BUSY
+    both = json.loads(documents.many([manifest, manifest], "json"))
+    assert (both["kind"], both["apiVersion"], len(both["items"])) == ("List", "v1", 2)
+    assert documents.many([manifest, manifest], "name") == "jobqueue.headgate.dev/nightly\n" * 2
+
+
+def test_what_is_empty_is_left_out_of_a_manifest() -> None:
+    manifest = documents.manifest_of(NEW)
+
+    assert "status" not in manifest
+    assert set(manifest["metadata"]) == {"name", "creationTimestamp", "generation"}
+
+
+def test_json_is_indented_as_kubectl_does() -> None:
+    assert documents.to_json({"a": [{"b": "  c"}]}) == (
+        '{\n    "a": [\n        {\n            "b": "  c"\n        }\n    ]\n}\n'
+    )
+
+
+def test_a_job_is_named_with_its_group() -> None:
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "train"}}
+
+    assert documents.resource_name(job) == "job.batch/train"
+    assert documents.resource_name({"kind": "Pod", "metadata": {"name": "x"}}) == "pod/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("nightly", "nightly"), ("jq/nightly", "nightly"), ("jobqueue.headgate.dev/nightly", "nightly"),
+        ("JobQueue/nightly", "nightly"), ("job/nightly", "job/nightly"), ("a/b", "a/b"),
+    ],
+)  # fmt: skip
+def test_names_may_be_as_they_are_printed(text: str, name: str) -> None:
+    assert documents.short_name(text, "jobqueue", "jq") == name
