@@ -76,7 +76,7 @@ def main(
             if "members" in parts:
                 console.log("dispatch to members")
                 pairs = members.measure(running, member_jobs, rounds, console.log, bench.profile)
-                figures.update({key: members.ratio(runs) for key, runs in pairs.items()})
+                figures.update({key: members.ratio(of) for key, of in pairs.items()})
                 details["members"] = pairs
     figures = {key: figures[key] for key in (target.key for target in report.TARGETS) if key in figures}
     report.show(figures, console)

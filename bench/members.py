@@ -78,6 +78,14 @@ class Run:
     """Those in the members."""
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A run of each side, one after the other."""
+
+    first: Run
+    second: Run
+
+
 class Member:
     """A member as the benchmark sees it: an administrator's connection, and the audit log."""
 
@@ -159,11 +167,11 @@ class MemberBench(Bench):
 
     members: Sequence[Member] = field(default_factory=list)
 
-    def spread_out(self, rounds: int) -> list[Run]:
+    def spread_out(self, rounds: int) -> list[Pair]:
         """Measure three members beside one."""
         return self.pairs(Side("one", pinned=NAMES[:1]), Side("three"), rounds)
 
-    def beside_a_dead_one(self, rounds: int, *, frozen: bool) -> list[Run]:
+    def beside_a_dead_one(self, rounds: int, *, frozen: bool) -> list[Pair]:
         """Measure two members with a third that is dead, beside the two alone."""
         name = "hung" if frozen else "dead"
         dead = next(member for member in self.members if member.name == DEAD)
@@ -171,30 +179,31 @@ class MemberBench(Bench):
             alone = Side(f"{name}-not-there", pool=ALIVE, answering=ALIVE)
             return self.pairs(alone, Side(name, answering=ALIVE), rounds)
 
-    def pairs(self, first: Side, second: Side, rounds: int) -> list[Run]:
-        """Run both in turn, so many times."""
-        runs = []
+    def pairs(self, first: Side, second: Side, rounds: int) -> list[Pair]:
+        """Run both in turn, so many times, and the other way round every second time."""
+        pairs = []
         profile = self.profile and self.profile.with_suffix(f".{second.name}.pstats")
+        sides = (first, second)
         with self.cluster.operator(profile=profile) as operator:
-            planned = [
-                (f"{side.name}-{number}", side) for number in range(rounds) for side in (first, second)
-            ]
-            # Connections, caches and the policies' compiled expressions: not on the first run's account.
-            warm = [(f"{side.name}-warm", side) for side in (first, second)]
-            for name, side in [*warm, *planned]:
-                self._prepare(name, side)
+            for name in ("warm", *map(str, range(rounds))):
+                for side in sides:
+                    self._prepare(f"{side.name}-{name}", side)
             self.cluster.wait_for_bindings()
-            for name, side in warm:
-                self._run_side(name, side, operator, max(self.jobs // 10, 20))
-            for name, side in planned:
-                run = self._run_side(name, side, operator, self.jobs)
-                runs.append(run)
-                self.say(
-                    f"{name}: {self.jobs / run.seconds:.0f}/s, admitted at {self.jobs / run.admitted_seconds:.0f}/s, "
-                    f"{run.lag_ms:.0f} ms from there to the copy, {run.spread}, operator {run.cpu_seconds:.1f} CPU-s, "
-                    f"neighbours {run.neighbours:.1f} cores"
-                )
-        return runs
+            # Connections, caches and the policies' compiled expressions: not on the first run's account.
+            for side in sides:
+                self._run_side(f"{side.name}-warm", side, operator, max(self.jobs // 10, 20))
+            for number in range(rounds):
+                runs = {}
+                for side in sides if number % 2 == 0 else reversed(sides):
+                    run = self._run_side(f"{side.name}-{number}", side, operator, self.jobs)
+                    runs[side] = run
+                    self.say(
+                        f"{run.side}: {self.jobs / run.seconds:.0f}/s, admitted at "
+                        f"{self.jobs / run.admitted_seconds:.0f}/s, {run.lag_ms:.0f} ms from there to the copy, "
+                        f"operator {run.cpu_seconds:.1f} CPU-s, neighbours {run.neighbours:.1f} cores"
+                    )
+                pairs.append(Pair(runs[first], runs[second]))
+        return pairs
 
     def _prepare(self, name: str, side: Side) -> None:
         namespace = {"metadata": {"name": name}}
@@ -305,7 +314,7 @@ class MemberBench(Bench):
 
 def measure(
     hub: Cluster, jobs: int, rounds: int, say: Callable[[str], None], profile: Path | None
-) -> dict[str, list[Run]]:
+) -> dict[str, list[Pair]]:
     """Start members beside a hub and run all pairs; returns the runs by figure."""
     with members(hub) as found:
         bench = MemberBench(hub, jobs, 1.0, say, profile, found)
@@ -316,11 +325,9 @@ def measure(
         }
 
 
-def ratio(runs: Sequence[Run]) -> float:
-    """Return the rate of the second side over that of the first: the median over the pairs."""
-    return round(
-        median(first.seconds / second.seconds for first, second in zip(runs[::2], runs[1::2], strict=True)), 3
-    )
+def ratio(pairs: Sequence[Pair]) -> float:
+    """Return the rate of the second side over that of the first: the median of the pairs."""
+    return round(median(pair.first.seconds / pair.second.seconds for pair in pairs), 3)
 
 
 def _clusters(names: Sequence[str]) -> list[Json]:
