@@ -70,10 +70,11 @@ def due_in_member(proxy: Proxy | None, copy: Copy | None, cluster: str) -> Actio
 
     Nothing may be missing from the view of the cluster: `copy` None means that there is none.
     """
-    if proxy is None or proxy.cluster != cluster or proxy.deleting:
+    if proxy is None or proxy.deleting or (copy is not None and not copy.is_of(proxy)):
         return _cleared(copy)
-    if copy is not None and not copy.is_of(proxy):
-        return _cleared(copy)
+    if proxy.cluster != cluster:
+        # A copy of this very admission is where it belongs: the cluster is met here under a second name.
+        return None
     if proxy.finished:
         return None if copy is None or copy.finished else _cleared(copy)
     if copy is None or (copy.gone and not copy.finished):

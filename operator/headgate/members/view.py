@@ -162,9 +162,9 @@ class View:
     def is_stale(self, copy: Copy, cluster: str) -> bool:
         """Whether a copy is to go; it may be on its way already."""
         proxy = self.proxies.get(copy.key)
-        if proxy is None or proxy.cluster != cluster or proxy.deleting or not copy.is_of(proxy):
+        if proxy is None or proxy.deleting or not copy.is_of(proxy):
             return not copy.gone
-        return proxy.finished and not copy.finished
+        return proxy.cluster == cluster and proxy.finished and not copy.finished
 
     # ---- records ----------------------------------------------------------------------------------------------
 
