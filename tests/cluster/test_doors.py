@@ -19,12 +19,13 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif("HEADGATE_CLUSTER" in os.environ, reason="these start what is our own")
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(ROOT / "hack" / "controlplane"), str(ROOT)])
     return subprocess.run(
         list(map(str, command)),
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": path},
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -32,8 +33,8 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def local(verb: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-m", "hack.local", verb, f"--dir={folder}")
+def local(verb: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return run(sys.executable, "-m", "hack.local", verb, f"--dir={folder}", *options)
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -52,7 +53,7 @@ def processes_of(folder: Path) -> list[str]:
 def test_up_and_down(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     try:
-        first = local("up", folder)
+        first = local("up", folder, "--members=1")
         assert first.returncode == 0, first.stderr
         # Nothing but the line to evaluate is on stdout.
         kubeconfig = shlex.split(first.stdout)[1].removeprefix("KUBECONFIG=")
@@ -62,8 +63,21 @@ def test_up_and_down(tmp_path: Path) -> None:
         assert queue.stdout == "Active", queue.stderr
         example = run(*kubectl, "apply", "-f", ROOT / "examples" / "basic.yaml")
         assert example.returncode == 0, example.stderr
-        wait = run(*kubectl, "wait", "--for=condition=Complete", "--timeout=120s", "job/hello")
+        # Another one is sent to the member.
+        hello = (ROOT / "examples" / "basic.yaml").read_text().split("---")[-1]
+        elsewhere = hello.replace("name: hello", "name: elsewhere").replace("queue: basic", "queue: members")
+        # The API server takes up the policies of a new queue a moment after it is ready.
+        create = (*kubectl, "create", "-o", "yaml", "-f", "-")
+        eventually(
+            lambda: "headgate.dev/dispatcher" in run(*create, "--dry-run=server", given=elsewhere).stdout
+        )
+        sent = run(*create, given=elsewhere)
+        assert sent.returncode == 0, sent.stderr
+        jobs = ("job/hello", "job/elsewhere")
+        wait = run(*kubectl, "wait", "--for=condition=Complete", "--timeout=120s", *jobs)
         assert wait.returncode == 0, wait.stderr
+        member = (*kubectl[:2], folder / "clusters" / "member-1" / "admin.kubeconfig")
+        assert run(*member, "get", "job", "elsewhere", "-o", "name").stdout == "job.batch/elsewhere\n"
 
         before = sorted(processes_of(folder))
         again = local("up", folder)
