@@ -411,7 +411,7 @@ FIELDS = ["exec", "auth-provider", "tokenFile", "client-key", "client-certificat
           "insecure-skip-tls-verify", HIDDEN]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), EVIL), max_size=3),
     st.lists(st.tuples(st.sampled_from(["clusters", "users"]), st.sampled_from(FIELDS), EVIL), max_size=2),
