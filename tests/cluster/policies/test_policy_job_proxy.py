@@ -120,6 +120,37 @@ def test_what_was_there_before_the_pool_had_clusters_can_still_be_updated(
     assert "managedBy" not in api.get("job", "early")["spec"]
 
 
+@pytest.fixture
+def admitted(api: Api, far: str, set_term: Callable[[int | None], None]) -> str:
+    """The name of a proxy that has been let through."""
+    set_term(2)
+    api.create(job(queue=far), user="alice").accepted()
+    eventually(lambda: api.admit("job", term="2").accepted())
+    return "job"
+
+
+@pytest.mark.parametrize("field", ["parallelism", "activeDeadlineSeconds", "backoffLimit"])
+def test_what_the_copy_does_is_fixed(api: Api, admitted: str, field: str) -> None:
+    change = {"spec": {field: 7}}
+    api.patch("job", admitted, change, user="alice").refused(
+        f'Job "job": spec.{field} cannot change any more: the Job is admitted to cluster "local", where its copy '
+        "stays as it is; delete the Job and create it anew"
+    )
+    unrelated = {"metadata": {"labels": {"mine": "x"}}, "spec": {"ttlSecondsAfterFinished": 60}}
+    api.patch("job", admitted, unrelated, user="alice").accepted()
+
+
+def test_what_a_job_does_may_change_as_long_as_there_is_no_copy(
+    api: Api, far: str, near: str, set_term: Callable[[int | None], None]
+) -> None:
+    set_term(2)
+    change = {"spec": {"parallelism": 3, "backoffLimit": 2}}
+    api.create(job("waits", queue=far), job("runs-here", queue=near), user="alice").accepted()
+    eventually(lambda: api.admit("runs-here", term="2").accepted())
+    api.patch("job", "waits", change, user="alice").accepted()
+    api.patch("job", "runs-here", change, user="alice").accepted()
+
+
 def test_a_job_outside_of_any_queue_is_managed_by_whom_it_says(api: Api) -> None:
     made = api.create(job(manager=DISPATCHER), user="alice").accepted().object
     assert made["spec"]["managedBy"] == DISPATCHER
