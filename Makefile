@@ -35,8 +35,9 @@ bench: .venv/stamp ## measure; ARGS go to python -m bench
 crds: .venv/stamp ## write crds/ and the chart's copies from the models
 	@$(RUN) -m headgate.api.crds --write
 
-facade: .venv/stamp ## write the synchronous client from the asynchronous one
+facade: .venv/stamp ## write the synchronous client from the asynchronous one, and its reference
 	@$(RUN) -m hack.facade --write
+	@$(RUN) -m hack.client_reference --write
 
 lint: .venv/stamp ## ruff, mypy, import contracts, CRDs, helm lint, kubeconform
 	@$(RUN) -m hack.lint

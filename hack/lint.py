@@ -20,6 +20,7 @@ TYPED: Final = (
     "hack/controlplane/controlplane",
     "hack/demo",
     "hack/facade.py",
+    "hack/client_reference.py",
     "hack/local",
     "hack/kubeconform.py",
     "hack/lint.py",
@@ -54,8 +55,9 @@ def crds() -> None:
 
 
 def facade() -> None:
-    """Compare the synchronous client with the asynchronous one."""
+    """Compare the synchronous client with the asynchronous one, and the reference with both."""
     run("python", "-m", "hack.facade", "--check")
+    run("python", "-m", "hack.client_reference", "--check")
 
 
 def helm() -> None:

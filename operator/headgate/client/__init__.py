@@ -25,12 +25,29 @@ from headgate.client._errors import (
     TimeoutError,  # noqa: A004 - as in asyncio, and it is one
     UnreachableError,
 )
+from headgate.client._flux import (
+    AsyncJobList,
+    JobList,
+    JobListFuture,
+    JobListIdFuture,
+    async_get_job,
+    async_job_list,
+    async_job_list_id,
+    async_job_list_inactive,
+    get_job,
+    job_list,
+    job_list_id,
+    job_list_inactive,
+)
+from headgate.client._job_info import ATTRIBUTES, RESULTS, STATES, JobException, JobInfo
+from headgate.client._jobs import AsyncJobs, JobEvent
 from headgate.client._policies import AsyncPolicies, PolicyEvent
 from headgate.client._pools import AsyncPools, PoolEvent
 from headgate.client._queue_fields import QueueChanges, QueueFields
 from headgate.client._queue_filters import SORT_FIELDS, QueueFilters
 from headgate.client._queues import AsyncQueues, QueueEvent
-from headgate.client._sync import Client, Environments, Policies, Pools, Queues
+from headgate.client._submission import JobOptions
+from headgate.client._sync import Client, Environments, Jobs, Policies, Pools, Queues
 
 if TYPE_CHECKING:
     from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec, ClusterPoolStatus
@@ -48,13 +65,21 @@ if TYPE_CHECKING:
     )
     from headgate.api.jobqueue_status import JobQueueStatus
     from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicySpec, SchedulingPolicyStatus
+    from headgate.engine.explain import Ahead, Explanation
+    from headgate.engine.holds import Hold
 
 __all__ = [
+    "ATTRIBUTES",
+    "RESULTS",
     "SORT_FIELDS",
+    "STATES",
+    "Ahead",
     "AlreadyExistsError",
     "AlreadyPausedError",
     "AsyncClient",
     "AsyncEnvironments",
+    "AsyncJobList",
+    "AsyncJobs",
     "AsyncPolicies",
     "AsyncPools",
     "AsyncQueues",
@@ -70,11 +95,21 @@ __all__ = [
     "Dispatch",
     "EnvironmentEvent",
     "Environments",
+    "Explanation",
     "ForbiddenError",
     "HeadgateError",
+    "Hold",
+    "JobEvent",
+    "JobException",
+    "JobInfo",
+    "JobList",
+    "JobListFuture",
+    "JobListIdFuture",
+    "JobOptions",
     "JobQueue",
     "JobQueueSpec",
     "JobQueueStatus",
+    "Jobs",
     "NotAuthenticatedError",
     "NotFoundError",
     "NotPausedError",
@@ -97,31 +132,42 @@ __all__ = [
     "TimeoutError",
     "UnreachableError",
     "UserInfo",
+    "async_get_job",
+    "async_job_list",
+    "async_job_list_id",
+    "async_job_list_inactive",
+    "get_job",
+    "job_list",
+    "job_list_id",
+    "job_list_inactive",
 ]
 
-_MODELS: Final = {
-    "ClusterPool": "clusterpool",
-    "ClusterPoolSpec": "clusterpool",
-    "ClusterPoolStatus": "clusterpool",
-    "ComputeEnvironment": "computeenvironment",
-    "ComputeEnvironmentSpec": "computeenvironment",
-    "ComputeEnvironmentStatus": "computeenvironment",
-    "Dispatch": "jobqueue",
-    "JobQueue": "jobqueue",
-    "JobQueueSpec": "jobqueue",
-    "JobQueueStatus": "jobqueue_status",
-    "QueueEnvironment": "jobqueue",
-    "SchedulingPolicy": "schedulingpolicy",
-    "SchedulingPolicySpec": "schedulingpolicy",
-    "SchedulingPolicyStatus": "schedulingpolicy",
-    "TimeLimitAction": "jobqueue",
+_LATER: Final = {
+    "Ahead": "engine.explain",
+    "ClusterPool": "api.clusterpool",
+    "ClusterPoolSpec": "api.clusterpool",
+    "ClusterPoolStatus": "api.clusterpool",
+    "ComputeEnvironment": "api.computeenvironment",
+    "ComputeEnvironmentSpec": "api.computeenvironment",
+    "ComputeEnvironmentStatus": "api.computeenvironment",
+    "Dispatch": "api.jobqueue",
+    "Explanation": "engine.explain",
+    "Hold": "engine.holds",
+    "JobQueue": "api.jobqueue",
+    "JobQueueSpec": "api.jobqueue",
+    "JobQueueStatus": "api.jobqueue_status",
+    "QueueEnvironment": "api.jobqueue",
+    "SchedulingPolicy": "api.schedulingpolicy",
+    "SchedulingPolicySpec": "api.schedulingpolicy",
+    "SchedulingPolicyStatus": "api.schedulingpolicy",
+    "TimeLimitAction": "api.jobqueue",
 }
-"""The models of the resources, which take a fifth of a second to import: they are when they are first needed."""
+"""What takes a fifth of a second to import: it is, when it is first needed."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODELS:
-        return getattr(import_module(f"headgate.api.{_MODELS[name]}"), name)
+    if name in _LATER:
+        return getattr(import_module(f"headgate.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

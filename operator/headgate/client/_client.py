@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from headgate.api.names import GROUP
 from headgate.client._connection import Connection
 from headgate.client._environments import AsyncEnvironments
+from headgate.client._jobs import AsyncJobs
 from headgate.client._policies import AsyncPolicies
 from headgate.client._pools import AsyncPools
 from headgate.client._queues import AsyncQueues
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class AsyncClient:
         """The JobQueues."""
         self.pools = AsyncPools(connection)
         """The ClusterPools."""
+        self.jobs = AsyncJobs(connection)
+        """The Jobs of queues."""
         self.environments = AsyncEnvironments(connection)
         """The ComputeEnvironments."""
         self.policies = AsyncPolicies(connection)
@@ -90,9 +92,7 @@ class AsyncClient:
 
     async def whoami(self) -> UserInfo:
         """Return who the API server takes the user for; raises `UnreachableError` and `NotAuthenticatedError`."""
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        answer = await self._connection.call("POST", SELF, body)
-        user = answer["status"]["userInfo"]
+        user = await self._connection.user()
         return UserInfo(user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()))
 
     async def can(

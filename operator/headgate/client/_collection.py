@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from headgate.api.names import GROUP, VERSION
+from headgate.client._connection import field_value, tidy
 from headgate.client._errors import HeadgateError, NotFoundError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class AsyncCollection(Generic[R]):
 
     async def get_manifest(self, name: str) -> dict[str, Any]:
         """Return an object as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
-        return _tidy(await self._connection.call("GET", self._path(name)))
+        return tidy(await self._connection.call("GET", self._path(name)))
 
     async def names(self) -> list[str]:
         """Return the names of all objects of the kind, quickly: for completion. Raises as `get` does."""
@@ -67,18 +68,18 @@ class AsyncCollection(Generic[R]):
         is_pattern = name is not None and not _GLOB.isdisjoint(name)
         if name is not None and not is_pattern:
             fields = {**fields, "metadata.name=": name}
-        selector = ",".join(f"{field}{_escaped(value)}" for field, value in fields.items())
+        selector = ",".join(f"{field}{field_value(value)}" for field, value in fields.items())
         async with aclosing(self._connection.objects(self._path(), fieldSelector=selector)) as objects:
             async for raw in objects:
                 if is_pattern and not fnmatchcase(raw["metadata"]["name"], str(name)):
                     continue
                 if matches is None or matches(raw):
-                    yield _tidy(raw)
+                    yield tidy(raw)
 
     async def _changes(self, name: str | None) -> AsyncGenerator[Change[R], None]:
         from headgate.client._events import changes
 
-        fields = f"metadata.name={_escaped(name)}" if name is not None else ""
+        fields = f"metadata.name={field_value(name)}" if name is not None else ""
         async with aclosing(changes(self._connection, self._path(), self._parse, fields=fields)) as events:
             async for change in events:
                 yield change
@@ -139,13 +140,3 @@ async def first(objects: AsyncGenerator[Json, None], limit: int | None) -> Async
                 left -= 1
                 if left == 0:
                     return
-
-
-def _tidy(raw: Json) -> Json:
-    raw["metadata"].pop("managedFields", None)
-    return raw
-
-
-def _escaped(value: str) -> str:
-    """Return a value for a field selector, in which some characters mean something."""
-    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")

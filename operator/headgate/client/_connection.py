@@ -97,6 +97,12 @@ class Connection:
         with self.translated():
             return await api.call(method, path, body, params=params, content_type=content_type)
 
+    async def user(self) -> Json:
+        """Return who the API server takes the user for; raises `HeadgateError`."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = await self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+        return dict(answer["status"]["userInfo"])
+
     async def pages(
         self, path: str, *, limit: int | None = None, **params: str
     ) -> AsyncGenerator[Json, None]:
@@ -107,8 +113,9 @@ class Connection:
             page = await self.call(
                 "GET", path, params={**query, "limit": str(limit or PAGE), "continue": token}
             )
-            yield page
             token = page["metadata"].get("continue") or ""
+            yield page
+            del page
             if not token:
                 return
 
@@ -163,6 +170,17 @@ class Connection:
         chosen = next((one for one in contexts if one["name"] == self.context), active)
         namespace: str = chosen["context"].get("namespace") or ""
         return namespace
+
+
+def tidy(raw: Json) -> Json:
+    """Return an object without the part of its metadata that is nothing for people."""
+    raw["metadata"].pop("managedFields", None)
+    return raw
+
+
+def field_value(value: str) -> str:
+    """Return a value for a field selector, in which some characters mean something."""
+    return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
 
 
 def _explained(error: str, kubeconfig: str | None, context: str | None) -> str:

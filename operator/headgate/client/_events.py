@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
+from headgate.client._connection import field_value
 from headgate.client._errors import error_of, unreachable
 from headgate.kube.client import ApiError
 from headgate.kube.list_watch import ListWatch
@@ -34,6 +36,33 @@ async def changes(
 
     A request that fails and may succeed later is made again; one that the API server refuses ends it.
     """
+    async with aclosing(_follow(connection, path, read, labels, fields)) as told:
+        async for change in told:
+            if change is not None:
+                yield change
+
+
+async def versions(
+    connection: Connection, path: str, name: str, read: Callable[[Json], T]
+) -> AsyncGenerator[T, None]:
+    """Yield an object as it is and after each change, and end when it is not there (any more); raises as `changes`."""
+    there = False
+    fields = f"metadata.name={field_value(name)}"
+    async with aclosing(_follow(connection, path, read, "", fields)) as told:
+        async for change in told:
+            if change is None and not there:
+                return
+            if change is not None:
+                there = True
+                if change.type == "DELETED":
+                    return
+                yield change.object
+
+
+async def _follow(
+    connection: Connection, path: str, read: Callable[[Json], T], labels: str, fields: str
+) -> AsyncGenerator[Change[T] | None, None]:
+    """Yield changes, and None whenever all that is there has been told."""
     follower = _Follower(await connection.open(), path, read, labels=labels, fields=fields)
     task = asyncio.create_task(follower.follow())
     try:
@@ -55,7 +84,7 @@ class _Follower(ListWatch[tuple[str, T]]):
 
     def __init__(self, api: Api, path: str, read: Callable[[Json], T], *, labels: str, fields: str) -> None:
         super().__init__(lambda: api, path, labels=labels, fields=fields, subject=path)
-        self.queue: asyncio.Queue[Change[T] | Exception] = asyncio.Queue()
+        self.queue: asyncio.Queue[Change[T] | Exception | None] = asyncio.Queue()
         self._convert = read
         self._known: dict[str, tuple[str, T]] = {}
         self._server = api.base
@@ -81,6 +110,7 @@ class _Follower(ListWatch[tuple[str, T]]):
             self.queue.put_nowait(Change("DELETED", self._known.pop(uid)[1]))
         for known in objects:
             self.seen(known)
+        self.queue.put_nowait(None)
 
     def seen(self, known: tuple[str, T]) -> None:
         """Tell of an object that is new, or has another version."""

@@ -30,16 +30,17 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Running[T]:
+        """Start a coroutine and return what waits for it; raises RuntimeError once closed."""
+        running = self._prepare(coroutine)
+        running.start()
+        return running
+
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return what it returns; if that is interrupted, it is cancelled."""
+        running = self._prepare(coroutine)
         try:
-            loop = self._running()
-        except RuntimeError:
-            coroutine.close()
-            raise
-        running = _Running(loop, coroutine)
-        try:
-            loop.call_soon_threadsafe(running.start)
+            running.start()
             return running.result()
         except BaseException:
             running.cancel()
@@ -76,7 +77,14 @@ class Portal:
         self._thread.join()
         loop.close()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _prepare(self, coroutine: Coroutine[Any, Any, T]) -> Running[T]:
+        try:
+            return Running(self._started(), coroutine)
+        except RuntimeError:
+            coroutine.close()
+            raise
+
+    def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the client was closed")
@@ -89,7 +97,7 @@ class Portal:
             return self._loop
 
 
-class _Running(Generic[T]):
+class Running(Generic[T]):
     """A coroutine of the loop, as the thread that waits for it sees it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> None:
@@ -98,9 +106,17 @@ class _Running(Generic[T]):
         self._task: asyncio.Task[T] | None = None
         self._future: Future[T] = Future()
 
-    def result(self) -> T:
-        """Wait for it, and return what it returns."""
-        return self._future.result()
+    def start(self) -> None:
+        """Have it begin."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+        return self._future.done()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for it, `timeout` seconds at most, and return what it returns; raises what it does, or TimeoutError."""
+        return self._future.result(timeout)
 
     def cancel(self) -> None:
         """Cancel it, where it has not ended, and wait until it has: an interruption may come at any moment."""
@@ -108,8 +124,7 @@ class _Running(Generic[T]):
             self._loop.call_soon_threadsafe(self._stop)
             wait((self._future,), CANCEL_SECONDS)
 
-    def start(self) -> None:
-        """Start it; called in the loop."""
+    def _begin(self) -> None:
         self._task = self._loop.create_task(self._coroutine)
         self._task.add_done_callback(self._ended)
 

@@ -221,6 +221,7 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
         meanwhile, and ValueError for a state that does not exist.
         """
         from headgate.api.jobqueue_status import State
+        from headgate.client._events import versions
 
         wanted = [state] if isinstance(state, str) else list(state)
         if wrong := sorted(set(wanted) - set(get_args(State))):
@@ -231,13 +232,12 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
             it_is = last.status.state or "not yet seen by the operator"
             return f'queue "{name}" is {it_is} instead of {" or ".join(wanted)}'
 
-        async with patience(timeout, state_now), aclosing(self._changes(name)) as events:
-            async for type_, last in events:
-                if type_ == "DELETED":
-                    raise NotFoundError(f'queue "{name}" was deleted')
+        seen = versions(self._connection, self._path(), name, self._parse)
+        async with patience(timeout, state_now), aclosing(seen) as queues:
+            async for last in queues:
                 if last.status.state in wanted and _is_current(last):
                     return last
-        raise AssertionError("a watch does not end")
+        raise NotFoundError(f'queue "{name}" was deleted')
 
     async def _manifest(self, queue: JobQueue) -> Json:
         """Return a queue as JSON, with what its model does not have of the metadata."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack
 
 from headgate.api.names import GROUP
+from headgate.client._jobs import MAX_ENTRIES
 from headgate.client._sync_base import ClientBase
 
 if TYPE_CHECKING:
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
     from headgate.client._client import AsyncClient, UserInfo
     from headgate.client._collection import AsyncCollection, AsyncListed
     from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
+    from headgate.client._job_info import JobInfo
+    from headgate.client._jobs import AsyncJobs, JobEvent
     from headgate.client._policies import AsyncPolicies, PolicyEvent
     from headgate.client._pools import AsyncPools, PoolEvent
     from headgate.client._portal import Portal
     from headgate.client._queue_fields import QueueChanges, QueueFields
     from headgate.client._queue_filters import QueueFilters
     from headgate.client._queues import AsyncQueues, QueueEvent
+    from headgate.client._submission import JobOptions
+    from headgate.engine.explain import Explanation
 
 R = TypeVar("R", bound="Resource")
 
@@ -254,6 +259,169 @@ class Policies(Listed["SchedulingPolicy"]):
         return self._portal.iterate(self._async.watch(name))
 
 
+class Jobs:
+    """The Jobs of queues.
+
+    Names are of the client's namespace, unless `namespace` says another, or the name itself: ``team-a/train``.
+    """
+
+    def __init__(self, portal: Portal, wrapped: AsyncJobs) -> None:
+        self._portal = portal
+        self._async = wrapped
+
+    def submit(
+        self,
+        image: str,
+        command: str | Sequence[str],
+        *,
+        queue: str,
+        namespace: str | None = None,
+        dry_run: bool = False,
+        **options: Unpack[JobOptions],
+    ) -> JobInfo:
+        """Create a Job that runs a command in a container of an image, and return it; see `JobOptions`.
+
+        A command that is one string is given to the image's shell. Raises `RefusedError` where the queue takes no Jobs
+        or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
+        """
+        return self._portal.call(
+            self._async.submit(image, command, queue=queue, namespace=namespace, dry_run=dry_run, **options)
+        )
+
+    def submit_manifest(
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        queue: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> JobInfo:
+        """Create a Job from what a file says, and return it; `queue` puts it into another queue than the file does.
+
+        Raises as `submit` does, also for a field that does not exist, and ValueError for what is no Job, or names no
+        queue.
+        """
+        return self._portal.call(
+            self._async.submit_manifest(manifest, queue=queue, namespace=namespace, dry_run=dry_run)
+        )
+
+    def get(self, name: str, *, namespace: str | None = None) -> JobInfo:
+        """Return a Job; raises `NotFoundError`, `ForbiddenError`, and `UnreachableError`."""
+        return self._portal.call(self._async.get(name, namespace=namespace))
+
+    def get_manifest(self, name: str, *, namespace: str | None = None) -> dict[str, Any]:
+        """Return a Job as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
+        return self._portal.call(self._async.get_manifest(name, namespace=namespace))
+
+    def list(
+        self,
+        *,
+        filters: str | Sequence[str] = (),
+        queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        since: float = 0.0,
+        limit: int = MAX_ENTRIES,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> Iterator[JobInfo]:
+        """Yield the newest Jobs of queues, newest first, `limit` at most; with 0, all, as the API server has them.
+
+        `filters` are states (`STATES`) and results (`RESULTS`). Of finished Jobs only those are listed that ended after
+        `since` (seconds since the epoch). However many Jobs there are, no more than a page and `limit` are held. Raises
+        ValueError for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        """
+        return self._portal.iterate(
+            self._async.list(
+                filters=filters,
+                queue=queue,
+                user=user,
+                name=name,
+                since=since,
+                limit=limit,
+                namespace=namespace,
+                all_namespaces=all_namespaces,
+            )
+        )
+
+    def list_manifests(
+        self,
+        *,
+        filters: str | Sequence[str] = (),
+        queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        since: float = 0.0,
+        limit: int = MAX_ENTRIES,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        return self._portal.iterate(
+            self._async.list_manifests(
+                filters=filters,
+                queue=queue,
+                user=user,
+                name=name,
+                since=since,
+                limit=limit,
+                namespace=namespace,
+                all_namespaces=all_namespaces,
+            )
+        )
+
+    def names(self, *, namespace: str | None = None) -> Sequence[str]:
+        """Return the names of the Jobs of queues: for completion. Raises `ForbiddenError` and `UnreachableError`."""
+        return self._portal.call(self._async.names(namespace=namespace))
+
+    def cancel(
+        self, name: str, *, message: str = "", namespace: str | None = None, dry_run: bool = False
+    ) -> Literal["canceled", "deleted"]:
+        """Cancel a Job that waits or runs, and return what became of it: "canceled" or "deleted".
+
+        Who may write the status of Jobs (``patch jobs/status``; ClusterRole edit has no such right) cancels it: it
+        stays, with the reason Canceled and the message, and Jobs that depend on it are told. For everybody else it is
+        deleted, and its Pods with it. Raises `NotFoundError`, `RefusedError` for a Job that is finished, and
+        `ForbiddenError` for who may do neither.
+        """
+        return self._portal.call(
+            self._async.cancel(name, message=message, namespace=namespace, dry_run=dry_run)
+        )
+
+    def wait(self, name: str, *, timeout: float | None = None, namespace: str | None = None) -> JobInfo:
+        """Wait until a Job is finished, however it ended, and return it: see its `result`.
+
+        `timeout` is in seconds. Raises `TimeoutError`, and `NotFoundError` where there is no such Job or it is deleted.
+        """
+        return self._portal.call(self._async.wait(name, timeout=timeout, namespace=namespace))
+
+    def why(self, name: str, *, namespace: str | None = None) -> Explanation:
+        """Say why a Job waits: what holds it, who goes before it, and an estimate of when it goes.
+
+        It is computed from a list of everything, by the same engine that the operator decides by. So it needs the right
+        to list Jobs in the whole cluster. For a Job that is admitted there is nothing to say. Raises `NotFoundError`,
+        `RefusedError` for a Job that is finished or in no queue, and `ForbiddenError`.
+        """
+        return self._portal.call(self._async.why(name, namespace=namespace))
+
+    def watch(
+        self,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> Iterator[JobEvent]:
+        """Yield an ADDED for each Job of a queue (or of all) that is there, and each change from then on.
+
+        It goes on over reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job.
+        Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.iterate(
+            self._async.watch(name=name, queue=queue, namespace=namespace, all_namespaces=all_namespaces)
+        )
+
+
 class Client(ClientBase):
     """Headgate, with the rights of the user of a kubeconfig.
 
@@ -270,6 +438,8 @@ class Client(ClientBase):
         """The JobQueues."""
         self.pools = Pools(self._portal, wrapped.pools)
         """The ClusterPools."""
+        self.jobs = Jobs(self._portal, wrapped.jobs)
+        """The Jobs of queues."""
         self.environments = Environments(self._portal, wrapped.environments)
         """The ComputeEnvironments."""
         self.policies = Policies(self._portal, wrapped.policies)

@@ -13,6 +13,7 @@ import orjson
 from headgate.api import names
 from headgate.engine.decisions import Admit, Cancel, Requeue, Suspend
 from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from headgate.kube.jobs import canceled_status
 
 if TYPE_CHECKING:
     from headgate.engine.decisions import Write
@@ -62,32 +63,6 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> None:
             }
             await api.patch(path, {"metadata": metadata, "spec": {"suspend": True}}, content_type=MERGE_PATCH)
         case Cancel():
-            body = {"metadata": metadata, "status": _cancelled(write, now=now)}
+            status = canceled_status(job, write.reason, write.message, now=f"{now[:19]}Z")
+            body = {"metadata": metadata, "status": status}
             await api.patch(f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
-
-
-def _cancelled(cancel: Cancel, *, now: str) -> Json:
-    """Return the change of status that makes the Job controller end a Job, see the Job API's FailureTarget.
-
-    No Job controller looks after a proxy: one that was never sent anywhere is ended by this itself.
-    """
-    second = f"{now[:19]}Z"
-    job = cancel.job
-    types = ("FailureTarget", "Failed") if job.managed and job.cluster is None else ("FailureTarget",)
-    status: Json = {
-        "conditions": [
-            {
-                "type": type_,
-                "status": "True",
-                "reason": cancel.reason,
-                "message": cancel.message,
-                "lastProbeTime": second,
-                "lastTransitionTime": second,
-            }
-            for type_ in types
-        ]
-    }
-    if not job.started_at:
-        # The API demands it of a finished Job, and one that waited never had it.
-        status["startTime"] = second
-    return status

@@ -1,4 +1,4 @@
-"""From the JSON of a Job to what the engine knows of it.
+"""From the JSON of a Job to what the engine knows of it, and the status that cancels one.
 
 Runs for every event of every Job. A Job may carry anything a user could write: what is wrong becomes the Job's own
 error and stops nothing else.
@@ -74,6 +74,32 @@ def job_from(raw: dict[str, Any]) -> Job:
     except ContractError as error:
         job.error = str(error)
     return job
+
+
+def canceled_status(job: Job, reason: str, message: str, *, now: str) -> dict[str, Any]:
+    """Return the change of status that makes the Job controller end a Job, see the Job API's FailureTarget.
+
+    No Job controller looks after a proxy: one that was never sent anywhere is ended by this itself. `now` is an RFC
+    3339 time of whole seconds.
+    """
+    types = ("FailureTarget", "Failed") if job.managed and job.cluster is None else ("FailureTarget",)
+    status: dict[str, Any] = {
+        "conditions": [
+            {
+                "type": type_,
+                "status": "True",
+                "reason": reason,
+                "message": message,
+                "lastProbeTime": now,
+                "lastTransitionTime": now,
+            }
+            for type_ in types
+        ]
+    }
+    if not job.started_at:
+        # The API demands it of a finished Job, and one that waited never had it.
+        status["startTime"] = now
+    return status
 
 
 @lru_cache(maxsize=4096)

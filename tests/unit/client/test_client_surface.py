@@ -16,15 +16,21 @@ from headgate.api.jobqueue import JobQueueSpec
 from headgate.client import (
     AsyncClient,
     AsyncEnvironments,
+    AsyncJobs,
     AsyncPolicies,
     AsyncPools,
     AsyncQueues,
     Client,
+    Jobs,
     QueueChanges,
 )
 
 COLLECTIONS = (AsyncQueues, AsyncPools, AsyncEnvironments, AsyncPolicies)
-PAIRS = ((Client, AsyncClient), *((getattr(headgate.client, one.__name__[5:]), one) for one in COLLECTIONS))
+PAIRS = (
+    (Client, AsyncClient),
+    (Jobs, AsyncJobs),
+    *((getattr(headgate.client, one.__name__[5:]), one) for one in COLLECTIONS),
+)
 PACKAGE = Path(headgate.client.__file__).parent
 
 

@@ -1,0 +1,331 @@
+"""Jobs: submitted, listed, waited for, canceled."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from heapq import heappush, heappushpop
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Unpack
+
+from headgate.api.names import QUEUE_LABEL, REASON_CANCELED
+from headgate.api.times import timestamp
+from headgate.client._collection import segment
+from headgate.client._connection import tidy
+from headgate.client._errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
+from headgate.client._job_query import JobQuery
+from headgate.client._patience import patience
+from headgate.client._submission import job_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+
+    from headgate.client._connection import Connection, Json
+    from headgate.client._events import EventType
+    from headgate.client._job_info import JobInfo
+    from headgate.client._submission import JobOptions
+    from headgate.engine.explain import Explanation
+
+BASE: Final = "/apis/batch/v1"
+TRIES: Final = 10
+MAX_ENTRIES: Final = 1000
+"""How many Jobs a list has unless it is told otherwise."""
+
+
+class JobEvent(NamedTuple):
+    """What has happened to a Job, and the Job as it is since, or was last."""
+
+    type: EventType
+    job: JobInfo
+
+
+class AsyncJobs:
+    """The Jobs of queues.
+
+    Names are of the client's namespace, unless `namespace` says another, or the name itself: ``team-a/train``.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def submit(
+        self,
+        image: str,
+        command: str | Sequence[str],
+        *,
+        queue: str,
+        namespace: str | None = None,
+        dry_run: bool = False,
+        **options: Unpack[JobOptions],
+    ) -> JobInfo:
+        """Create a Job that runs a command in a container of an image, and return it; see `JobOptions`.
+
+        A command that is one string is given to the image's shell. Raises `RefusedError` where the queue takes no Jobs
+        or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
+        """
+        manifest = job_manifest(image, command, queue, options)
+        return await self.submit_manifest(manifest, namespace=namespace, dry_run=dry_run)
+
+    async def submit_manifest(
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        queue: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> JobInfo:
+        """Create a Job from what a file says, and return it; `queue` puts it into another queue than the file does.
+
+        Raises as `submit` does, also for a field that does not exist, and ValueError for what is no Job, or names no
+        queue.
+        """
+        if manifest.get("kind", "Job") != "Job":
+            raise ValueError(f"kind: must be Job, not {manifest['kind']!r}")
+        metadata = dict(manifest.get("metadata") or {})
+        if queue is not None:
+            metadata["labels"] = {**(metadata.get("labels") or {}), QUEUE_LABEL: queue}
+        if not (metadata.get("labels") or {}).get(QUEUE_LABEL):
+            raise ValueError(f"metadata.labels['{QUEUE_LABEL}']: is required: name a queue")
+        body = {"apiVersion": "batch/v1", "kind": "Job", **manifest, "metadata": metadata}
+        where = namespace or metadata.get("namespace") or await self._namespace()
+        params = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        return await self._read(await self._connection.call("POST", _path(where), body, params=params))
+
+    async def get(self, name: str, *, namespace: str | None = None) -> JobInfo:
+        """Return a Job; raises `NotFoundError`, `ForbiddenError`, and `UnreachableError`."""
+        return await self._read(await self._get(name, namespace))
+
+    async def get_manifest(self, name: str, *, namespace: str | None = None) -> dict[str, Any]:
+        """Return a Job as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
+        return tidy(await self._get(name, namespace))
+
+    async def list(
+        self,
+        *,
+        filters: str | Sequence[str] = (),
+        queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        since: float = 0.0,
+        limit: int = MAX_ENTRIES,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> AsyncIterator[JobInfo]:
+        """Yield the newest Jobs of queues, newest first, `limit` at most; with 0, all, as the API server has them.
+
+        `filters` are states (`STATES`) and results (`RESULTS`). Of finished Jobs only those are listed that ended after
+        `since` (seconds since the epoch). However many Jobs there are, no more than a page and `limit` are held. Raises
+        ValueError for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        """
+        query = JobQuery.of(filters, queue, user, name, since)
+        async with aclosing(self._list(query, limit, namespace, all_namespaces)) as found:
+            async for info, _ in found:
+                yield info
+
+    async def list_manifests(
+        self,
+        *,
+        filters: str | Sequence[str] = (),
+        queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
+        since: float = 0.0,
+        limit: int = MAX_ENTRIES,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
+        query = JobQuery.of(filters, queue, user, name, since)
+        async with aclosing(self._list(query, limit, namespace, all_namespaces, keep=True)) as found:
+            async for _, raw in found:
+                yield raw
+
+    async def names(self, *, namespace: str | None = None) -> Sequence[str]:
+        """Return the names of the Jobs of queues: for completion. Raises `ForbiddenError` and `UnreachableError`."""
+        path = _path(namespace or await self._namespace())
+        async with aclosing(self._connection.objects(path, labelSelector=QUEUE_LABEL)) as objects:
+            return [raw["metadata"]["name"] async for raw in objects]
+
+    async def cancel(
+        self, name: str, *, message: str = "", namespace: str | None = None, dry_run: bool = False
+    ) -> Literal["canceled", "deleted"]:
+        """Cancel a Job that waits or runs, and return what became of it: "canceled" or "deleted".
+
+        Who may write the status of Jobs (``patch jobs/status``; ClusterRole edit has no such right) cancels it: it
+        stays, with the reason Canceled and the message, and Jobs that depend on it are told. For everybody else it is
+        deleted, and its Pods with it. Raises `NotFoundError`, `RefusedError` for a Job that is finished, and
+        `ForbiddenError` for who may do neither.
+        """
+        for attempt in range(1, TRIES + 1):
+            raw = await self._get(name, namespace)
+            try:
+                return await self._cancel(raw, message, dry_run=dry_run)
+            except ConflictError:
+                if attempt == TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def wait(self, name: str, *, timeout: float | None = None, namespace: str | None = None) -> JobInfo:
+        """Wait until a Job is finished, however it ended, and return it: see its `result`.
+
+        `timeout` is in seconds. Raises `TimeoutError`, and `NotFoundError` where there is no such Job or it is deleted.
+        """
+        from headgate.client._events import versions
+        from headgate.client._job_dependencies import Dependencies
+        from headgate.client._job_reading import info_of
+
+        last = await self.get(name, namespace=namespace)
+
+        def state_now() -> str:
+            return f'Job "{last.id}" is not finished ({last.state})'
+
+        seen = versions(self._connection, _path(last.namespace), last.name, info_of)
+        async with patience(timeout, state_now), aclosing(seen) as jobs:
+            async for job in jobs:
+                if job.uid != last.uid:
+                    break
+                last = (await Dependencies(self._connection).settle([job]))[0]
+                if last.result is not None:
+                    return last
+        raise NotFoundError(f'Job "{last.id}" was deleted before it was finished')
+
+    async def why(self, name: str, *, namespace: str | None = None) -> Explanation:
+        """Say why a Job waits: what holds it, who goes before it, and an estimate of when it goes.
+
+        It is computed from a list of everything, by the same engine that the operator decides by. So it needs the right
+        to list Jobs in the whole cluster. For a Job that is admitted there is nothing to say. Raises `NotFoundError`,
+        `RefusedError` for a Job that is finished or in no queue, and `ForbiddenError`.
+        """
+        from headgate.client._why import why
+
+        job = await self.get(name, namespace=namespace)
+        if job.queue is None:
+            raise RefusedError(f'Job "{job.id}" is in no queue: it has no label {QUEUE_LABEL}')
+        if job.result is not None:
+            raise RefusedError(f'Job "{job.id}" is finished: {job.result}')
+        explanation = await why(self._connection, job.uid)
+        if explanation is None:
+            raise NotFoundError(f'Job "{job.id}" has just ended')
+        return explanation
+
+    async def watch(
+        self,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        namespace: str | None = None,
+        all_namespaces: bool = False,
+    ) -> AsyncIterator[JobEvent]:
+        """Yield an ADDED for each Job of a queue (or of all) that is there, and each change from then on.
+
+        It goes on over reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job.
+        Raises `ForbiddenError` and `UnreachableError`.
+        """
+        query = JobQuery.of((), queue, None, name, 0.0)
+        path = _path(None if all_namespaces else namespace or await self._namespace())
+        async with aclosing(self._events(path, labels=query.labels, fields=query.fields)) as events:
+            async for event in events:
+                yield event
+
+    async def _namespace(self) -> str:
+        await self._connection.open()
+        return self._connection.namespace
+
+    async def _get(self, name: str, namespace: str | None) -> Json:
+        where, _, short = name.rpartition("/")
+        if not where:
+            where = namespace or await self._namespace()
+        return await self._connection.call("GET", _path(where, short))
+
+    async def _read(self, raw: Json) -> JobInfo:
+        from headgate.client._job_dependencies import Dependencies
+        from headgate.client._job_reading import info_of
+
+        # What was not written for good has no version.
+        raw["metadata"].setdefault("resourceVersion", "0")
+        return (await Dependencies(self._connection).settle([info_of(raw)]))[0]
+
+    async def _list(
+        self, query: JobQuery, limit: int, namespace: str | None, everywhere: bool, *, keep: bool = False
+    ) -> AsyncGenerator[tuple[JobInfo, Json], None]:
+        """Yield Jobs and, if they are to be kept, their JSON."""
+        if limit < 0:
+            raise ValueError(f"limit: must be 0 or more, not {limit}")
+        path = _path(None if everywhere else namespace or await self._namespace())
+        found = self._found(path, query, keep=keep)
+        async with aclosing(found):
+            if not limit:
+                async for info, raw in found:
+                    yield info, raw
+                return
+            newest: list[tuple[float, str, JobInfo, Json]] = []
+            async for info, raw in found:
+                entry = (info.t_submit, info.uid, info, raw)
+                if len(newest) < limit:
+                    heappush(newest, entry)
+                else:
+                    heappushpop(newest, entry)
+        for _, _, info, raw in sorted(newest, reverse=True, key=lambda entry: entry[:2]):
+            yield info, raw
+
+    async def _found(
+        self, path: str, query: JobQuery, *, keep: bool
+    ) -> AsyncGenerator[tuple[JobInfo, Json], None]:
+        from headgate.client._job_dependencies import Dependencies
+        from headgate.client._job_reading import info_of
+
+        dependencies = Dependencies(self._connection)
+        pages = self._connection.pages(path, labelSelector=query.labels, fieldSelector=query.fields)
+        async with aclosing(pages):
+            async for page in pages:
+                read = [(info_of(raw), raw) for raw in page["items"]]
+                read = [(info, raw) for info, raw in read if query.may_match(info)]
+                infos = await dependencies.settle([info for info, _ in read])
+                for info, (_, raw) in zip(infos, read, strict=True):
+                    if query.matches(info):
+                        head = {"apiVersion": "batch/v1", "kind": "Job"}
+                        yield info, tidy({**head, **raw}) if keep else {}
+                del page, read, infos
+
+    async def _events(
+        self, path: str, *, labels: str = "", fields: str = ""
+    ) -> AsyncGenerator[JobEvent, None]:
+        from headgate.client._events import changes
+        from headgate.client._job_dependencies import Dependencies
+        from headgate.client._job_reading import info_of
+
+        async with aclosing(changes(self._connection, path, info_of, labels=labels, fields=fields)) as events:
+            async for type_, job in events:
+                yield JobEvent(type_, (await Dependencies(self._connection).settle([job]))[0])
+
+    async def _cancel(self, raw: Json, message: str, *, dry_run: bool) -> Literal["canceled", "deleted"]:
+        from headgate.kube.client import STRATEGIC_MERGE_PATCH
+        from headgate.kube.jobs import canceled_status, job_from
+
+        job = job_from(raw)
+        if job.result is not None:
+            raise RefusedError(f'Job "{job.namespace}/{job.name}" is finished already: {job.result}')
+        if not message:
+            message = f"canceled by {(await self._connection.user()).get('username', '')}"
+        path = _path(job.namespace, job.name)
+        identity = {"uid": job.uid, "resourceVersion": raw["metadata"]["resourceVersion"]}
+        params = {"dryRun": "All"} if dry_run else {}
+        status = canceled_status(job, REASON_CANCELED, message, now=timestamp(time.time()))
+        try:
+            await self._connection.call(
+                "PATCH",
+                f"{path}/status",
+                {"metadata": identity, "status": status},
+                params=params,
+                content_type=STRATEGIC_MERGE_PATCH,
+            )
+        except ForbiddenError:
+            options = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
+            await self._connection.call("DELETE", path, options, params=params)
+            return "deleted"
+        return "canceled"
+
+
+def _path(namespace: str | None, name: str | None = None) -> str:
+    where = "" if namespace is None else f"/namespaces/{segment(namespace, 'namespaces')}"
+    path = f"{BASE}{where}/jobs"
+    return path if name is None else f"{path}/{segment(name, 'jobs.batch')}"

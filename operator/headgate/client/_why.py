@@ -1,0 +1,99 @@
+"""Why a Job waits: the operator's own engine, told of all that there is, is asked what it would do.
+
+What only the operator sees, such as whether a cluster answers, is taken from the statuses that it writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pydantic import ValidationError
+
+from headgate.api.clusterpool import ClusterPool
+from headgate.api.computeenvironment import ComputeEnvironment
+from headgate.api.jobqueue import JobQueue
+from headgate.api.meta import explain as explain_error
+from headgate.api.names import QUEUE_LABEL
+from headgate.api.schedulingpolicy import SchedulingPolicy
+from headgate.engine.engine import Engine
+from headgate.engine.environments import ScaleReading
+from headgate.engine.explain import explain, usual_runtimes
+from headgate.kube.jobs import job_from
+from headgate.kube.resources import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from headgate.api.meta import Resource
+    from headgate.client._connection import Connection
+    from headgate.engine.explain import Explanation
+    from headgate.engine.job import Job
+
+R = TypeVar("R", bound="Resource")
+
+JOBS: Final = "/apis/batch/v1/jobs"
+
+
+async def why(connection: Connection, uid: str) -> Explanation | None:
+    """Explain a live Job, None if there is none of this UID (any more); raises `HeadgateError`."""
+    engine = Engine()
+    now = time.time()
+    await _tell_resources(connection, engine, now)
+    jobs, version = await _jobs(connection)
+    return await asyncio.to_thread(_explain, engine, jobs, version, uid, now)
+
+
+def _explain(engine: Engine, jobs: list[Job], version: str, uid: str, now: float) -> Explanation | None:
+    """Compute the answer, which may take a second or two."""
+    runtimes = usual_runtimes(jobs)
+    # As the operator does after a start.
+    jobs.sort(key=lambda job: (job.created, job.uid))
+    for job in jobs:
+        engine.job_seen(job, now)
+    engine.versions_passed(int(version))
+    engine.loaded(now)
+    return explain(engine, uid, now, runtimes) if uid in engine.jobs else None
+
+
+async def _tell_resources(connection: Connection, engine: Engine, now: float) -> None:
+    async for pool in _all(connection, ClusterPool, engine.pool_broken):
+        engine.pool_changed(pool)
+        for cluster in pool.status.clusters:
+            if cluster.state == "Running":
+                engine.cluster_answered(pool.name, cluster.name, cluster.version or "", now)
+            elif cluster.not_ready_since is not None:
+                engine.cluster_silent(pool.name, cluster.name, cluster.message or "", now)
+    async for environment in _all(connection, ComputeEnvironment, engine.environment_broken):
+        engine.environment_changed(environment, now)
+        scaling = environment.status.scaling
+        if scaling is not None:
+            known = scaling.state != "Unknown"
+            reading = ScaleReading(scaling.replicas, scaling.ready_replicas) if known else None
+            engine.environment_scaled(environment.name, reading, scaling.message, now)
+    async for policy in _all(connection, SchedulingPolicy, engine.scheduling_policy_broken):
+        engine.scheduling_policy_changed(policy, now)
+    async for queue in _all(connection, JobQueue, engine.queue_broken):
+        engine.queue_changed(queue, now)
+
+
+async def _all(
+    connection: Connection, model: type[R], broken: Callable[[str, str], None]
+) -> AsyncIterator[R]:
+    """Yield the objects of a kind; of one that makes no sense, the engine is told that."""
+    async for raw in connection.objects(path_of(model)):
+        try:
+            yield model.parse(raw)
+        except ValidationError as error:
+            broken(raw["metadata"]["name"], explain_error(error))
+
+
+async def _jobs(connection: Connection) -> tuple[list[Job], str]:
+    """Return all Jobs of queues, and the version of the list."""
+    jobs: list[Job] = []
+    version = "0"
+    async for page in connection.pages(JOBS, labelSelector=QUEUE_LABEL):
+        version = page["metadata"]["resourceVersion"]
+        jobs.extend(map(job_from, page["items"]))
+    return jobs, version
