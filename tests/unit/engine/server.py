@@ -347,6 +347,10 @@ class Server:
     def live(self, queue: str) -> list[Job]:
         return [j for j in self.jobs.values() if j.queue == queue and j.state is not JobState.FINISHED]
 
+    def listed(self) -> list[Job]:
+        """All Jobs in the order in which a list tells them."""
+        return sorted(self.jobs.values(), key=lambda job: (job.created, job.uid))
+
     def leftovers(self) -> list[str]:
         """The proxies that were sent back while it was written that they run."""
         return [
@@ -512,3 +516,9 @@ class Server:
         self.version += 1
         self.events[kind].append(Event(name, self.version, value))
         self._end_runs()
+
+
+def as_read(job: Job) -> Job:
+    """A record of a Job as the edge makes it: what was sent back is held until it is written that it runs no more."""
+    leftover = job.managed and job.state is JobState.WAITING and job.started_at > 0
+    return copy_of(job, held=job.held or leftover)

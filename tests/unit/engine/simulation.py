@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.builders import copy_of, stamp
-from tests.unit.engine.server import Server
+from tests.builders import stamp
+from tests.unit.engine.at_rest import AtRest, tell_probe
+from tests.unit.engine.server import Server, as_read
 from tests.unit.engine.slow import SlowModel
-from tests.unit.engine.slow_reach import share_of
 
 from headgate.api.names import (
     REASON_CANCELED,
@@ -23,18 +23,14 @@ from headgate.api.names import (
     REASON_QUEUE_FULL,
     REASON_TIMED_OUT,
 )
-from headgate.api.quantity import parse_quantity
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.engine.engine import Engine
 from headgate.engine.environment_status import environment_status
 from headgate.engine.environments import ScaleReading
-from headgate.engine.job import RESULTS, JobState
-from headgate.engine.lifecycle import SETTLE_SECONDS
+from headgate.engine.job import JobState
 from headgate.engine.status import pool_status, queue_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from tests.unit.engine.server import Event, Kind, Resources, Verdict
 
     from headgate.api.clusterpool import ClusterPool
@@ -42,10 +38,7 @@ if TYPE_CHECKING:
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
     from headgate.engine.decisions import Correction, Write
-    from headgate.engine.job import Job
 
-ARRIVED = {"Drained": "Drained", "Sealed": "Sealed", "Terminated": "Terminated"}
-ON_THE_WAY = {"Drained": "Draining", "Sealed": "Sealing", "Terminated": "Terminating"}
 KINDS: tuple[Kind, ...] = ("job", "queue", "pool", "environment", "policy")
 
 
@@ -197,20 +190,13 @@ class Simulation:
         if self.engine is None:
             return
         assert self.model is not None
-        self._tell_probe(cluster)
+        tell_probe(self.engine, self.server, cluster)
         self.model.tell_probe(cluster[0], cluster, answers=cluster not in self.server.dead)
 
     def probe_all(self) -> None:
         for pool in list(self.server.pools.values()):
             for member in pool.spec.clusters:
                 self.probe(member.name)
-
-    def _tell_probe(self, cluster: str) -> None:
-        assert self.engine is not None
-        if cluster in self.server.dead:
-            self.engine.cluster_silent(cluster[0], cluster, "no answer", self.server.now)
-        else:
-            self.engine.cluster_answered(cluster[0], cluster, "", self.server.now)
 
     def read_scale(self, name: str, *, fail: bool = False) -> None:
         """Read what the target of an environment has; it may also be that it cannot be read."""
@@ -458,11 +444,8 @@ class Simulation:
                 break
         else:
             raise AssertionError("it never comes to rest")
-        self._check_statuses()
-        self._check_environments()
-        self._check_dependencies()
-        self._check_clusters()
-        self._check_stranded()
+        assert self.model is not None
+        AtRest(server, self.model, self.told).check()
         live = {uid for uid, job in server.jobs.items() if job.state is not JobState.FINISHED}
         assert set(engine.jobs) == live, "a Job is lost"
         assert engine.known_uids() == set(server.jobs)
@@ -474,169 +457,7 @@ class Simulation:
                 assert not queue.live, "a terminated queue keeps a live Job"
         assert self.flush(0) == 0, "an unchanged world causes a write"
 
-    def _check_statuses(self) -> None:
-        assert self.engine is not None
-        assert self.model is not None
-        server = self.server
-        fresh = Simulation.__new__(Simulation)
-        fresh.engine = Engine()
-        fresh.model = SlowModel(fresh.engine, lambda: server.now)
-        fresh.server = server
-        fresh._tell_everything()
-        for name, queue in server.queues.items():
-            status, spec = queue.status, queue.spec
-            jobs = [job for job in server.jobs.values() if job.queue == name]
-            live = [job for job in jobs if job.state is not JobState.FINISHED]
-            active = [job for job in live if job.state is JobState.ACTIVE]
-            ended = {
-                result: sum(job.result == result for job in jobs) + server.buried[name][result]
-                for result in RESULTS
-            }
-            assert status.jobs is not None
-            counted = status.jobs.model_dump(by_alias=True)
-            expected_counts: dict[str, int] = {result: ended[result] for result in RESULTS}
-            expected_counts["total"] = len(live) + sum(ended.values())
-            expected_counts["waiting"] = len(live) - len(active)
-            expected_counts["active"] = len(active)
-            assert counted == expected_counts, name
-            assert status.actions is not None
-            assert (status.actions.active, status.actions.limit) == (len(active), spec.action_concurrency)
-            assert status.depth is not None
-            assert (status.depth.current, status.depth.limit) == (len(live), spec.depth)
-            assert status.observed_generation == queue.metadata.generation
-            expected = "Active"
-            if spec.state != "Active":
-                expected = ON_THE_WAY[spec.state] if live else ARRIVED[spec.state]
-            assert status.state == expected
-            conditions = {condition.type: condition.status for condition in status.conditions}
-            stalls = self.model.stalls(queue)
-            stalled = bool(stalls)
-            assert (conditions["Stalled"] == "True") is stalled
-            reason = next(one.reason for one in status.conditions if one.type == "Stalled")
-            assert not stalled or reason in stalls, f"{name}: {reason}, not one of {stalls}"
-            places = [one.name for one in sorted(spec.compute_environments, key=lambda one: one.order)]
-            assert [(one.name, one.active) for one in status.compute_environments] == [
-                (place, sum(job.environment == place for job in active)) for place in places
-            ]
-            shares = {share_of(job) for job in live} if spec.scheduling_policy else set()
-            assert {
-                one.identifier: (one.waiting, one.active) for one in status.shares if one.waiting + one.active
-            } == {
-                share: (
-                    sum(share_of(job) == share for job in live)
-                    - sum(share_of(job) == share for job in active),
-                    sum(share_of(job) == share for job in active),
-                )
-                for share in shares
-            }
-            assert (conditions["Accepting"] == "True") is (spec.state == "Active")
-            closed = stalled or spec.dispatch.paused or expected in ("Drained", "Sealed")
-            closed = closed or spec.state == "Terminated"
-            assert (conditions["Dispatching"] == "False") is closed
-            # A fresh list tells the same, but for runs that only memory knows to have ended.
-            again = queue_status(fresh.engine.queues[name], server.version, stamp(server.now + 99))
-            if again.runs == status.runs:
-                # Where several may be at the head, another choice is as good; and time goes on for shares.
-                same = {"head": status.head, "shares": status.shares, "accounting": status.accounting}
-                open_to_choice = same if status.head or status.shares or again.head or again.shares else {}
-                again = again.model_copy(update=open_to_choice)
-                assert again == status, f"{again} instead of {status}"
-
-    def _check_environments(self) -> None:
-        """Usage in every status equals a recount."""
-        for name, environment in self.server.environments.items():
-            status = environment.status
-            there = [
-                job
-                for job in self.server.jobs.values()
-                if job.state is JobState.ACTIVE and job.environment == name
-            ]
-            assert status.observed_generation == environment.metadata.generation
-            assert status.active == len(there)
-            assert _amounts(status.requested) == _recount(there)
-            assert {one.name: one.active for one in status.clusters if one.active} == {
-                job.cluster: sum(other.cluster == job.cluster for other in there) for job in there
-            }
-            for one in status.clusters:
-                assert _amounts(one.requested) == _recount([job for job in there if job.cluster == one.name])
-                for resource, text in one.free.items():
-                    used = _recount([job for job in there if job.cluster == one.name]).get(resource, 0)
-                    assert self.model is not None
-                    room = self.model.rooms().get((name, one.name))
-                    if room is not None:
-                        assert parse_quantity(text) == max(room.capacity[resource] - used, 0)
-            assert self.model is not None
-            assert status.state == ("Valid" if self.model.is_valid(environment) else "Invalid")
-            assert status.queues == len(self.model.users(name))
-
-    def _check_dependencies(self) -> None:
-        """Nobody waits for what cannot be any more."""
-        assert self.model is not None
-        for job in self.model.live():
-            if job.state is JobState.WAITING and not job.canceling:
-                assert not self.model.depends_on_failed(job), (
-                    f"{job.uid} waits for a Job that did not succeed"
-                )
-                assert not self.model.ring(job), f"{job.uid} waits for itself"
-
-    def _check_clusters(self) -> None:
-        """Every pool says how its clusters are, and nobody is left in one that is given up."""
-        server = self.server
-        there = Counter(job.cluster for job in server.jobs.values() if job.state is JobState.ACTIVE)
-        for pool in server.pools.values():
-            shown = {one.name: one for one in pool.status.clusters}
-            assert shown.keys() == {member.name for member in pool.spec.clusters}
-            for member in pool.spec.clusters:
-                one, dead = shown[member.name], member.name in server.dead
-                state = "Unknown" if dead else "Running"
-                assert one.state == (state if member.state == "Enabled" else "Terminated")
-                assert one.active == there[member.name]
-                assert (one.not_ready_since is not None) is dead
-                assert one.message == ("no answer" if dead else None)
-                if dead and pool.spec.remote and pool.spec.on_cluster_lost == "Requeue":
-                    left = [job for job in server.jobs.values() if job.cluster == member.name and job.managed]
-                    assert not any(job.state is JobState.ACTIVE and not job.canceling for job in left)
-
-    def _check_stranded(self) -> None:
-        """Whoever can never go where its queue is has been told so."""
-        for job in self.server.jobs.values():
-            queue = self.server.queues.get(job.queue)
-            pool = self.server.pools.get(queue.spec.pool) if queue is not None else None
-            if (
-                pool is None
-                or job.state is JobState.FINISHED
-                or job.error
-                or job.pool not in (None, pool.name)
-            ):
-                continue
-            if job.managed is not pool.spec.remote:
-                assert (job.uid, "WrongManager") in self.told, f"{job.uid} does not know why it waits"
-
     # ---- inside
-
-    def _tell_everything(self) -> None:
-        assert self.engine is not None
-        for pool in self.server.pools.values():
-            self.engine.pool_changed(pool)
-            for member in pool.spec.clusters:
-                self._tell_probe(member.name)
-        for policy in self.server.policies.values():
-            self.engine.scheduling_policy_changed(policy, self.server.now - SETTLE_SECONDS)
-        for environment in self.server.environments.values():
-            self.engine.environment_changed(environment, self.server.now - SETTLE_SECONDS)
-            if environment.name in self.server.scales:
-                reading = self.server.scales[environment.name]
-                self.engine.environment_scaled(environment.name, reading, None, self.server.now)
-        for queue in self.server.queues.values():
-            self.engine.queue_changed(queue, self.server.now - SETTLE_SECONDS)
-        for job in self._in_list_order():
-            self.engine.job_seen(as_read(job), self.server.now - SETTLE_SECONDS)
-        self.engine.versions_passed(self.server.version)
-        self.engine.loaded(self.server.now)
-        self.engine.decide(0, self.server.now)
-
-    def _in_list_order(self) -> list[Job]:
-        return sorted(self.server.jobs.values(), key=lambda job: (job.created, job.uid))
 
     def _list_jobs(self) -> None:
         assert self.engine is not None
@@ -644,7 +465,7 @@ class Simulation:
         now = self.server.now
         self.lists += 1
         gone = self.engine.known_uids()
-        for job in self._in_list_order():
+        for job in self.server.listed():
             gone.discard(job.uid)
             self.engine.job_seen(as_read(job), now)
             self.model.tell_job(as_read(job))
@@ -802,21 +623,3 @@ class Simulation:
             if not self.server.moved or self.lists == 1:
                 assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version
-
-
-def as_read(job: Job) -> Job:
-    """A record of a Job as the edge makes it: what was sent back is held until it is written that it runs no more."""
-    leftover = job.managed and job.state is JobState.WAITING and job.started_at > 0
-    return copy_of(job, held=job.held or leftover)
-
-
-def _recount(jobs: Iterable[Job]) -> Resources:
-    total: Resources = {}
-    for job in jobs:
-        for name, amount in job.request.total:
-            total[name] = total.get(name, 0) + amount
-    return total
-
-
-def _amounts(listed: Mapping[str, str]) -> Resources:
-    return {name: amount for name, text in listed.items() if (amount := parse_quantity(text))}
