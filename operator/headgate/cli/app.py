@@ -9,7 +9,9 @@ import typer
 
 from headgate import __version__
 from headgate.cli.completion import completion
+from headgate.cli.environment import get_environment, list_environments
 from headgate.cli.help import help_of
+from headgate.cli.pool import get_pool, list_pools
 from headgate.cli.queue.create import create_queue
 from headgate.cli.queue.delete import delete_queue
 from headgate.cli.queue.dispatch import pause_queue, resume_queue
@@ -17,6 +19,7 @@ from headgate.cli.queue.edit import edit_queue
 from headgate.cli.queue.get import get_queue
 from headgate.cli.queue.life import activate_queue, archive_queue, drain_queue, terminate_queue
 from headgate.cli.queue.list import list_queues
+from headgate.cli.queue.migrate import migrate_queue
 from headgate.cli.queue.tag import tag_queue
 from headgate.cli.queue.update import update_queue
 from headgate.cli.queue.watch import watch_queues
@@ -51,11 +54,18 @@ VERBS: Final[dict[str, dict[str, Callable[..., None]]]] = {
         "terminate": terminate_queue,
         "delete": delete_queue,
         "tag": tag_queue,
+        "migrate": migrate_queue,
     },
+    "pool": {"list": list_pools, "get": get_pool},
+    "environment": {"list": list_environments, "get": get_environment},
     "completion": {},
 }
 """Every verb, by its group, in the order of the help."""
-GROUPS: Final = {"queue": "The lanes in which Jobs wait for their turn."}
+GROUPS: Final = {
+    "queue": "The lanes in which Jobs wait for their turn.",
+    "pool": "Sets of clusters that queues never leave.",
+    "environment": "Kinds of compute in a pool's clusters.",
+}
 
 for name, verbs in VERBS.items():
     if not verbs:

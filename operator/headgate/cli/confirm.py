@@ -12,5 +12,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Problem("this cannot be undone, and there is nobody to ask: give --yes to do it")
+        raise Problem("there is nobody to ask: give --yes to do it")
     typer.confirm(question, abort=True, err=True)

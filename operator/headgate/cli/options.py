@@ -46,6 +46,19 @@ class Writing:
 NoHeaders = Annotated[
     bool, typer.Option("--no-headers", help="Leave out the line with the names of columns.")
 ]
+Form = Literal["page", "table", "wide", "json", "yaml", "name"]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """How objects are printed that were asked for by name."""
+
+    output: Annotated[
+        Form, typer.Option("--output", "-o", help="How to print it; wide has more columns.")
+    ] = "page"
+    no_headers: NoHeaders = False
+
+
 Limit = Annotated[
     int | None,
     typer.Option(min=1, metavar="NUMBER", show_default=False, help="List so many at most."),

@@ -10,7 +10,7 @@ from headgate.cli.output import documents
 from headgate.cli.output.table import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Sequence
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from headgate.cli.options import Listing
 
@@ -31,11 +31,18 @@ class Rows(Generic[T]):
             typer.echo(line)
 
 
-async def print_documents(manifests: AsyncIterable[dict[str, Any]], form: documents.Document) -> None:
-    """Print objects for programs."""
-    typer.echo(documents.many([manifest async for manifest in manifests], form), nl=False)
-
-
-def print_nothing(where: str = "") -> None:
-    """Say on stderr that a list is empty, as kubectl does."""
-    typer.echo(f"{NOTHING}{where}", err=True)
+async def print_list(
+    rows: Callable[[], AsyncIterable[T]],
+    manifests: Callable[[], AsyncIterable[dict[str, Any]]],
+    table: Rows[T],
+    form: Listing,
+) -> list[T]:
+    """Print a list, as a table or for programs, and return the rows of the table."""
+    if form in ("json", "yaml", "name"):
+        typer.echo(documents.many([manifest async for manifest in manifests()], form), nl=False)
+        return []
+    found = [row async for row in rows()]
+    if not found:
+        typer.echo(NOTHING, err=True)
+    table.print(found)
+    return found

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from headgate.cli.completion import names_of
 from headgate.cli.filters import pair
 from headgate.cli.options import Writing
 from headgate.cli.output.documents import manifest_of
@@ -28,6 +29,7 @@ async def create_queue(
             metavar="NAME",
             help="The pool whose clusters run its Jobs, for good. If not given: default.",
             show_default=False,
+            autocompletion=names_of(lambda client: client.pools.names()),
         ),
     ] = None,
     spec: SpecOptions,

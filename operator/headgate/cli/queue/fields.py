@@ -14,6 +14,7 @@ from headgate.api.jobqueue import (
     HeadOfLine,
     RetryAffinity,
 )
+from headgate.cli.completion import names_of
 from headgate.cli.filters import pair
 
 
@@ -63,6 +64,7 @@ class SpecOptions:
             metavar="NAME",
             help="A compute environment; may be repeated, and the first is tried first.",
             show_default=False,
+            autocompletion=names_of(lambda client: client.environments.names()),
         ),
     ] = None
     depth: Annotated[
@@ -95,6 +97,7 @@ class SpecOptions:
             metavar="NAME",
             help="The SchedulingPolicy that shares it.",
             show_default=False,
+            autocompletion=names_of(lambda client: client.policies.names()),
         ),
     ] = None
     time_limit: Annotated[

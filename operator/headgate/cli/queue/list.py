@@ -8,7 +8,7 @@ import typer
 from headgate.api.jobqueue import JobQueue
 from headgate.cli.filters import read_filters
 from headgate.cli.options import Limit, ListOutput, NoHeaders, Sort, Watch
-from headgate.cli.output.listing import Rows, print_documents, print_nothing
+from headgate.cli.output.listing import Rows, print_list
 from headgate.cli.queue.columns import COLUMNS
 from headgate.cli.verb import Session, verb
 from headgate.client import QueueFilters
@@ -62,20 +62,18 @@ async def list_queues(
     selected: QueueFilters = read_filters(filters, FILTERS, tags=True)  # type: ignore[assignment]
     if name is not None:
         selected["name"] = name
+    if watch and output not in ("table", "wide"):
+        raise typer.BadParameter("--watch goes with -o table and -o wide", param_hint="'--output'")
     selected["all"] = all
     listed: QueueFilters = {**selected, "sort": sort or (), "limit": limit}
     rows = Rows(COLUMNS, output, headings=not no_headers)
     queues = session.client.queues
     try:
-        if output in ("json", "yaml", "name") and not watch:
-            await print_documents(queues.list_manifests(**listed), output)
-            return
-        found = [queue async for queue in queues.list(**listed)]
+        found = await print_list(
+            lambda: queues.list(**listed), lambda: queues.list_manifests(**listed), rows, output
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    if not found:
-        print_nothing()
-    rows.print(found)
     if watch:
         seen = {queue.name: queue.metadata.resource_version for queue in found}
         await _follow(session, selected, seen, rows)

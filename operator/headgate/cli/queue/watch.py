@@ -1,7 +1,7 @@
 """`headgate queue watch`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Protocol, Self
 
 import typer
@@ -45,7 +45,7 @@ async def watch_queues(
 
 
 async def watch(
-    client: AsyncClient, names: Collection[str], until: Callable[[], Awaitable[bool]] | None = None
+    client: AsyncClient, names: Collection[str], until: Callable[[list[Watched]], bool] | None = None
 ) -> None:
     """Show queues as they change, all where none is named; until they are gone, or until it is enough."""
     watched: dict[str, Watched] = {}
@@ -53,9 +53,12 @@ async def watch(
     screen = screen_for(Console(highlight=False))
     try:
         with screen:
-            while not following.done() and not (until and await until()):
+            enough = False
+            while not following.done() and not enough:
                 await asyncio.wait([following], timeout=screen.period)
-                screen.show(sorted(watched.values(), key=lambda each: each.queue.name))
+                shown = sorted(watched.values(), key=lambda each: each.queue.name)
+                screen.show(shown)
+                enough = until is not None and until(shown)
         if following.done():
             following.result()
     finally:

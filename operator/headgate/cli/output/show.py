@@ -1,0 +1,55 @@
+"""Objects that were asked for by name, in any form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import typer
+
+from headgate.cli.output import documents
+from headgate.cli.output.listing import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from headgate.cli.options import Showing
+    from headgate.cli.output.table import Column
+    from headgate.cli.verb import Session
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Readable(Protocol[T_co]):
+    """What objects of a kind are read from."""
+
+    def get(self, name: str, /) -> Awaitable[T_co]:
+        """Return an object."""
+
+    def get_manifest(self, name: str, /) -> Awaitable[dict[str, Any]]:
+        """Return an object as the API server has it."""
+
+
+async def show(
+    session: Session,
+    names: Sequence[str],
+    source: Readable[T],
+    columns: Sequence[Column[T]],
+    page: Callable[[T], str],
+    showing: Showing,
+) -> None:
+    """Print the objects of these names: one page after the other, or as `showing` says."""
+    form = showing.output
+    if form in ("json", "yaml", "name"):
+        manifests = await session.each(names, source.get_manifest)
+        if len(names) == 1 or form == "name":
+            for manifest in manifests:
+                typer.echo(documents.one(manifest, form), nl=False)
+        elif manifests:
+            typer.echo(documents.many(manifests, form), nl=False)
+        return
+    found = await session.each(names, source.get)
+    if form == "page":
+        typer.echo("\n\n".join(page(each) for each in found), nl=False)
+    else:
+        Rows(columns, form, headings=not showing.no_headers).print(found)

@@ -1,0 +1,109 @@
+"""`headgate pool`: pools are read here, and made with kubectl or GitOps by whoever runs the clusters."""
+
+from typing import Annotated, Final
+
+import typer
+
+from headgate.api.clusterpool import ClusterPool, PoolClusterStatus
+from headgate.api.meta import find_condition
+from headgate.api.names import CONDITION_READY
+from headgate.cli.completion import names_of
+from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
+from headgate.cli.output.ages import age, moment
+from headgate.cli.output.conditions import conditions
+from headgate.cli.output.documents import short_name
+from headgate.cli.output.listing import Rows, print_list
+from headgate.cli.output.page import Page
+from headgate.cli.output.show import show
+from headgate.cli.output.table import Column, Table
+from headgate.cli.verb import Session, verb
+
+KINDS: Final = ("clusterpool", "clusterpools", "cpool", "pool")
+
+
+def ready(pool: ClusterPool) -> str:
+    """Return whether a pool can take Jobs, or else the reason why not."""
+    condition = find_condition(pool.status.conditions, CONDITION_READY)
+    return "Unknown" if condition is None else "True" if condition.status == "True" else condition.reason
+
+
+def answering(pool: ClusterPool) -> str:
+    """Return how many of a pool's clusters run."""
+    running = sum(cluster.state == "Running" for cluster in pool.status.clusters)
+    return f"{running}/{len(pool.spec.clusters)}"
+
+
+COLUMNS: Final[tuple[Column[ClusterPool], ...]] = (
+    Column("NAME", lambda pool: pool.name),
+    Column("READY", ready),
+    Column("RUNNING", answering),
+    Column("QUEUES", lambda pool: pool.status.queues or 0),
+    Column("ACTIVE", lambda pool: sum(cluster.active for cluster in pool.status.clusters)),
+    Column("AGE", lambda pool: age(pool.metadata.creation_timestamp)),
+    Column("CLUSTERS", lambda pool: ",".join(cluster.name for cluster in pool.spec.clusters), wide=True),
+    Column("DESCRIPTION", lambda pool: pool.spec.description, wide=True),
+)
+CLUSTERS: Final[tuple[Column[PoolClusterStatus], ...]] = (
+    Column("NAME", lambda cluster: cluster.name),
+    Column("STATE", lambda cluster: cluster.state),
+    Column("VERSION", lambda cluster: cluster.version),
+    Column("ACTIVE", lambda cluster: cluster.active),
+    Column("PROBED", lambda cluster: age(cluster.last_probe_time)),
+    Column("MESSAGE", lambda cluster: cluster.message),
+)
+
+
+def page(pool: ClusterPool) -> str:
+    """Return what there is to know of a pool."""
+    about = Page()
+    about.add("Name", pool.name)
+    about.add("Description", pool.spec.description)
+    about.add("Ready", ready(pool))
+    about.add("Created", moment(pool.metadata.creation_timestamp))
+    about.add("Queues", pool.status.queues)
+    about.add("When A Cluster Is Lost", f"{pool.spec.on_cluster_lost}, after {pool.spec.lost_after_seconds}s")
+    disabled = [cluster.name for cluster in pool.spec.clusters if cluster.state == "Disabled"]
+    about.add("Disabled Clusters", ", ".join(disabled))
+    about.block("Clusters", Table(CLUSTERS).lines(pool.status.clusters))
+    about.block("Conditions", conditions(pool.status.conditions))
+    return about.render()
+
+
+@verb()
+async def list_pools(
+    session: Session,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", show_default=False, help="A name, or a pattern: 'eu-*'.")
+    ] = None,
+    *,
+    output: ListOutput = "table",
+    limit: Limit = None,
+    no_headers: NoHeaders = False,
+) -> None:
+    """List pools, and how many of their clusters run."""
+    pools = session.client.pools
+    await print_list(
+        lambda: pools.list(name=name, limit=limit),
+        lambda: pools.list_manifests(name=name, limit=limit),
+        Rows(COLUMNS, output, headings=not no_headers),
+        output,
+    )
+
+
+@verb()
+async def get_pool(
+    session: Session,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME",
+            help="The pools.",
+            autocompletion=names_of(lambda client: client.pools.names()),
+            callback=lambda names: [short_name(name, *KINDS) for name in names],
+        ),
+    ],
+    *,
+    showing: Showing,
+) -> None:
+    """Show a pool: its clusters, how they are, and what runs there."""
+    await show(session, names, session.client.pools, COLUMNS, page, showing)
