@@ -287,7 +287,12 @@ class Proxies:
 
     async def _meet(self, member: MemberView, proxy: Proxy, api: Api) -> bool:
         """Find out whose Job has the name already; return False where none will have it in a moment."""
-        raw = await jobs.get(api, proxy.key)
+        try:
+            raw = await jobs.get(api, proxy.key)
+        except ApiError as error:
+            # It was not the creation that was refused.
+            words = trouble(error, Finish, member.name, proxy.key)[1]
+            raise NotYetError(REASON_COPY_REFUSED, words) from error
         if raw is None:
             return False
         if self._is_ours(raw):
@@ -320,13 +325,14 @@ class Proxies:
         try:
             await jobs.delete(api, copy)
         except ApiError as error:
-            if error.status not in (404, 409):
+            if error.status != 404:
                 raise
-        else:
-            namespace, name = copy.key
-            logger.info("deleted the copy of Job %s/%s in cluster %s", namespace, name, member.name)
-            self._metrics.copy_deleted(member.name)
-        # Gone, another one by now, or on its way: the watch will say which.
+            # It was seen to go before it was known to be there.
+            self._view.vanished(member, copy)
+            return
+        namespace, name = copy.key
+        logger.info("deleted the copy of Job %s/%s in cluster %s", namespace, name, member.name)
+        self._metrics.copy_deleted(member.name)
         copy.deleting = True
 
     async def _remove(self, member: MemberView, copy: Copy, api: Api, limit: asyncio.Semaphore) -> None:
@@ -342,8 +348,7 @@ class Proxies:
             async with limit:
                 raw = await jobs.get(api, copy.key)
             if raw is None or raw["metadata"]["uid"] != copy.uid:
-                if member.copies.get(copy.key) is known:
-                    del member.copies[copy.key]
+                self._view.vanished(member, copy)
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)

@@ -116,6 +116,13 @@ class View:
         member.copies.pop(copy.key, None)
         self.assume(member, copy)
 
+    def vanished(self, member: MemberView, copy: Copy) -> None:
+        """Forget a stale copy of which the member says that it is not there."""
+        known = member.copies.get(copy.key)
+        if known is not None and known.uid == copy.uid:
+            del member.copies[copy.key]
+            member.lane.add(copy.key)
+
     # ---- who has to look --------------------------------------------------------------------------------------
 
     def member(self, cluster: str) -> MemberView:
