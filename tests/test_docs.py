@@ -14,7 +14,7 @@ PAGES = [
     *sorted(page for folder in ("docs", "examples") for page in (ROOT / folder).rglob("*.md")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
 ]
-TEST = re.compile(r"`((?:(?:policies|members)/)?test_\w+\.py)::(\w+)`")
+TEST = re.compile(r"`((?:(?:policies|members|client|cli)/)?test_\w+\.py)::(\w+)`")
 LINK = re.compile(r"\]\(([^)#]*)(#[^)]*)?\)")
 
 
