@@ -44,6 +44,8 @@ class Task:
     term: str = ""
     seconds: float = 1.0
     """How long a Job's Pod runs."""
+    pods: int = 1
+    """How many Pods a Job has at a time; with 0 it is active and runs nothing."""
 
     @property
     def path(self) -> str:
@@ -56,13 +58,14 @@ class Task:
 
 
 def job_body(task: Task, name: str) -> dict[str, Any]:
-    """Return a Job of one Pod that does nothing."""
+    """Return a Job whose Pods do nothing."""
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "labels": {QUEUE_LABEL: task.queue}},
         "spec": {
             "backoffLimit": 0,
+            "parallelism": task.pods,
             "template": {
                 "metadata": {"annotations": {"headgate.dev/test-duration": f"{task.seconds}s"}},
                 "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},

@@ -4,6 +4,8 @@ The same Jobs on both sides, in turn, on one hub with three members, which are m
 is timed begins when a paused queue is resumed and ends when the last copy has been created, by the audit logs of the
 hub and of the members. Nothing but the queue (pinned, or not) or the pool (with the dead member, or without) differs
 between the two sides: all processes run, or are stopped, in both.
+
+The Jobs have no Pods: what runs in a member has a machine of its own there, and would only be in the way here.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class Run:
     spread: dict[str, int]
     """How many copies each member got."""
     cpu_seconds: float
-    """The operator's, from the first create until all Jobs are finished."""
+    """The operator's, from the first create until all Jobs say that they run."""
     neighbours: float
     """Cores that others on this machine kept busy over the same time."""
     writes: dict[str, int]
@@ -239,7 +241,7 @@ class MemberBench(Bench):
             what=f"copies of {name}",
             every=0.5,
         )
-        self._wait_until_finished(name, count)
+        self._wait_until_started(name, count)
         used = meter.read()
         admissions = hub.admissions(OPERATOR_USER, name)
         made = creations()
@@ -299,6 +301,19 @@ class MemberBench(Bench):
         eventually(waiting, within=LIMIT_SECONDS, what=f"waiting Jobs in {name}")
         time.sleep(2)
 
+    def _wait_until_started(self, name: str, count: int) -> None:
+        """Wait until the hub's Jobs say what their copies do."""
+        path = f"/apis/batch/v1/namespaces/{name}/jobs"
+        eventually(
+            lambda: (
+                sum("startTime" in (job.get("status") or {}) for job in self.cluster.admin.items(path))
+                == count
+            ),
+            within=LIMIT_SECONDS,
+            what=f"started Jobs in {name}",
+            every=1,
+        )
+
     def _clear_members(self, name: str, side: Side) -> None:
         """Delete the Jobs and wait until nothing of their copies is left, which is Headgate's to do."""
         self._clear(name)
@@ -317,7 +332,7 @@ def measure(
 ) -> dict[str, list[Pair]]:
     """Start members beside a hub and run all pairs; returns the runs by figure."""
     with members(hub) as found:
-        bench = MemberBench(hub, jobs, 1.0, say, profile, found)
+        bench = MemberBench(hub, jobs, 1.0, say, profile, pods=0, members=found)
         return {
             "members_ratio": bench.spread_out(rounds),
             "dead_member_ratio": bench.beside_a_dead_one(rounds, frozen=False),

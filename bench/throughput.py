@@ -106,6 +106,7 @@ class Bench:
     seconds: float
     say: Callable[[str], None]
     profile: Path | None = None
+    pods: int = 1
 
     def measure(self, kind: str, rounds: int) -> list[Run]:
         """Run both in turn, so many times, the bare loop first."""
@@ -239,6 +240,7 @@ class Bench:
             count=count or self.jobs,
             term=term,
             seconds=self.seconds,
+            pods=self.pods,
         )
         command = [sys.executable, "-m", "bench.bare", work]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
