@@ -9,8 +9,14 @@ import typer
 
 from headgate import __version__
 from headgate.cli.completion import completion
+from headgate.cli.doctor import doctor
 from headgate.cli.environment import get_environment, list_environments
 from headgate.cli.help import help_of
+from headgate.cli.job.cancel import cancel_jobs
+from headgate.cli.job.get import get_job
+from headgate.cli.job.list import list_jobs
+from headgate.cli.job.submit import submit_job
+from headgate.cli.job.why import why_job
 from headgate.cli.pool import get_pool, list_pools
 from headgate.cli.queue.create import create_queue
 from headgate.cli.queue.delete import delete_queue
@@ -58,10 +64,19 @@ VERBS: Final[dict[str, dict[str, Callable[..., None]]]] = {
     },
     "pool": {"list": list_pools, "get": get_pool},
     "environment": {"list": list_environments, "get": get_environment},
+    "job": {
+        "list": list_jobs,
+        "get": get_job,
+        "submit": submit_job,
+        "cancel": cancel_jobs,
+        "why": why_job,
+    },
+    "doctor": {},
     "completion": {},
 }
 """Every verb, by its group, in the order of the help."""
 GROUPS: Final = {
+    "job": "Jobs that wait in queues, run, or have ended.",
     "queue": "The lanes in which Jobs wait for their turn.",
     "pool": "Sets of clusters that queues never leave.",
     "environment": "Kinds of compute in a pool's clusters.",
@@ -74,6 +89,7 @@ for name, verbs in VERBS.items():
     for verb, command in verbs.items():
         group.command(verb, help=help_of(command))(command)
     app.add_typer(group)
+app.command("doctor", help=help_of(doctor))(doctor)
 app.command("completion", help=help_of(completion))(completion)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cluster.harness.client import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from tests.cluster.harness.cluster import Site
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
-PAGES = {"manage-queues-from-the-command-line.md": ("nightly",)}
+PAGES = {
+    "manage-queues-from-the-command-line.md": ("nightly",),
+    "submit-jobs-from-the-command-line.md": ("reports",),
+}
 """Pages, and the queues that they leave or that are in their way."""
 
 
@@ -24,7 +29,9 @@ PAGES = {"manage-queues-from-the-command-line.md": ("nightly",)}
 def page(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
     def clear() -> None:
         for name in PAGES[request.param]:
-            site.kubectl("delete", "jobqueue", name, "--ignore-not-found")
+            site.kubectl("delete", "jobs", "-n", "default", "-l", f"headgate.dev/queue={name}")
+            # It is not deleted before it knows that its Jobs are gone.
+            eventually(partial(site.kubectl, "delete", "jobqueue", name, "--ignore-not-found"))
 
     clear()
     yield request.param
@@ -39,4 +46,4 @@ def test_every_command_works(page: str, headgate: Headgate) -> None:
     for line in lines:
         program, *arguments = shlex.split(line.partition(" > ")[0])
         assert program == "headgate", line
-        headgate.ok(*arguments)
+        headgate.ok(*arguments, user="admin")

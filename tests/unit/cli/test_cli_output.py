@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,15 @@ import pytest
 import yaml
 
 from headgate.api.jobqueue import JobQueue
+from headgate.cli.job.why import page as why_page
+from headgate.cli.job.words import COLUMNS as JOBS
+from headgate.cli.job.words import page as job_page
 from headgate.cli.output import ages, documents
 from headgate.cli.output.table import Column, Table
 from headgate.cli.queue.columns import COLUMNS
 from headgate.cli.queue.page import page
+from headgate.client import Ahead, Explanation, JobException, JobInfo
+from headgate.engine.holds import Hold
 
 HERE = Path(__file__).parent
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
@@ -127,6 +134,44 @@ def test_the_table_of_queues(form: str) -> None:
 @pytest.mark.parametrize("shown", [BUSY, STALLED, NEW], ids=lambda shown: str(shown.name))
 def test_the_page_about_a_queue(shown: JobQueue) -> None:
     same_as_file(page(shown), f"queue-{shown.name}.txt")
+
+
+JOB = JobInfo(
+    id="etl/train", namespace="etl", name="train", uid="1", state="inactive", result="failed",
+    t_submit=NOW - 600, t_run=NOW - 500, t_inactive=NOW - 100, duration=3600.0, username="alice", queue="nightly",
+    pool="default", project="search", priority=7, ntasks=4, ncores=2.5, cluster="local", environment="spot",
+    dependencies=("load", "clean"), exception=JobException("BackoffLimitExceeded", "too many Pods failed"),
+)  # fmt: skip
+WAITING = JobInfo(
+    id="etl/next", namespace="etl", name="next", uid="2", state="priority", held=True, t_submit=NOW - 5
+)
+
+
+@pytest.mark.parametrize("form", ["table", "wide"])
+def test_the_table_of_jobs(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+
+    lines = Table(JOBS, wide=form == "wide").lines([JOB, WAITING])
+
+    same_as_file("\n".join(lines) + "\n", f"jobs-{form}.txt")
+
+
+def test_the_page_about_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: NOW)
+
+    same_as_file(job_page(JOB), "job-train.txt")
+
+
+def test_why_a_job_waits() -> None:
+    hold = Hold("ActionLimit", "1 of 1 Jobs is active", "raise the limit", NOW - 60)
+    ahead = (Ahead("etl", "first", 0.0), Ahead("etl", "second", 600.0), Ahead("etl", "third", None))
+    told = Explanation("etl", "train", "nightly", (hold,), 4, ahead, 4000.0)
+
+    same_as_file(why_page(told), "why-train.txt")
+    endless = replace(told, holds=(), position=None, ahead=(), estimate=None)
+    assert "none: what holds it does not end by itself" in why_page(endless)
+    assert "too far off to be told" in why_page(replace(endless, too_far=True))
+    assert "1, it is next" in why_page(replace(told, position=1))
 
 
 def test_rows_that_come_later_stand_under_those_before() -> None:

@@ -1,0 +1,120 @@
+"""`headgate job`, by calling it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from tests.cluster.harness.client import ENDLESS, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cluster.cli.conftest import Headgate
+    from tests.cluster.harness.client import User
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+
+@pytest.fixture
+def queue(given: User) -> Iterator[str]:
+    given.queue("q", actionConcurrency=1)
+    eventually(lambda: given.status("q")["state"] == "Active")
+    yield given.full("q")
+    for body in given.client.items(given.jobs_path):
+        given.client.delete(f"{given.jobs_path}/{body['metadata']['name']}")
+
+
+def test_submit_and_wait(headgate: Headgate, queue: str, given: User) -> None:
+    submit = ("job", "submit", "-n", given.namespace, "--queue", f"jq/{queue}", "--image", "busybox")
+
+    rehearsed = headgate.ok(*submit, "--name", "first", "--dry-run", "server", "--", "true")
+    assert rehearsed == f"job.batch/first created in queue {queue} (server dry run)\n"
+    assert given.client.items(given.jobs_path) == []
+
+    done = headgate.ok(
+        *submit, "--name", "first", "--cpu", "500m", "--env", "A=b=c", "--wait", "--", "echo", "--x"
+    )
+    assert done.splitlines() == [f"job.batch/first created in queue {queue}", "job.batch/first completed"]
+    body = given.client.get(f"{given.jobs_path}/first")
+    [container] = body["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["echo", "--x"]
+    assert container["env"] == [{"name": "A", "value": "b=c"}]
+    assert body["metadata"]["annotations"]["headgate.dev/submitted-by"] == "alice"
+
+    assert headgate(*submit).code == headgate("job", "submit", "--image", "x", "--", "true").code == 2
+    refused = headgate(*submit, "--priority", "70000", "--", "true")
+    assert (refused.code, "it must be an integer from 0 to 9999" in refused.err) == (1, True)
+
+
+def test_submit_a_file(headgate: Headgate, queue: str, given: User, tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump(given.job_body("from-file", None, fail=True)))
+    submit = ("job", "submit", "-n", given.namespace, "--file", str(file))
+
+    nowhere = headgate(*submit)
+    assert (nowhere.code, "name a queue" in nowhere.err) == (1, True)
+    failed = headgate(*submit, "--queue", queue, "-o", "name", "--wait", "--timeout", "60")
+    assert (failed.code, failed.out) == (1, "job.batch/from-file\n")
+    assert "BackoffLimitExceeded" in failed.err
+    assert headgate(*submit, "--image", "x").code == 2
+    file.write_text("nothing: [")
+    assert headgate(*submit, "--queue", queue).code == 1
+    assert f"error: {tmp_path}" in headgate("job", "submit", "-q", queue, "-f", f"{tmp_path}/none").err
+
+
+def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) -> None:
+    here = ("-n", given.namespace)
+    nothing = headgate("job", "list", *here)
+    assert (nothing.code, nothing.err) == (0, f"No resources found in {given.namespace} namespace\n")
+    for name in ("first", "second", "third"):
+        given.job(name, "q", seconds=ENDLESS)
+        eventually(lambda: given.status("q")["actions"]["active"] == 1)
+
+    def states(*options: str) -> dict[str, str]:
+        lines = headgate.ok("job", "list", *here, "--no-headers", *options).splitlines()
+        return {line.split()[0]: line.split()[1] for line in lines}
+
+    waiting = {"third": "sched", "second": "sched"}
+    eventually(lambda: states() == {**waiting, "first": "run"})
+    assert states("--filter", "pending") == waiting
+    assert states("-f", "run,completed", "--queue", queue, "--user", "admin") == {"first": "run"}
+    assert states("--user", "alice") == states("--queue", "nobody") == {}
+    assert set(states("--max-entries", "0")) == {"first", "second", "third"}
+    assert len(states("--limit", "2")) == 2
+    assert headgate("job", "list", *here, "--filter", "asleep").code == 2
+    assert headgate("job", "list", *here, "--since", "soon").code == 2
+    everywhere = headgate.ok("job", "list", "-A", "-q", queue, user="admin").splitlines()
+    assert everywhere[0].split()[:2] == ["NAMESPACE", "NAME"]
+    assert headgate.ok("job", "list", *here, "-o", "name").splitlines()[0].startswith("job.batch/")
+
+    page = headgate.ok("job", "get", f"{given.namespace}/first")
+    assert f"Queue:{'':10}{queue}\n" in page
+    assert "State:          run\n" in page
+    assert headgate("job", "get", *here, "first", "-o", "json").json["kind"] == "Job"
+
+    told = {
+        name: headgate("job", "why", *here, name, "-o", "json", user="admin").json
+        for name in ("second", "third")
+    }
+    # Created in the same second, either may be first.
+    first, last = sorted(told, key=lambda name: told[name]["position"])
+    assert [told[first]["position"], told[last]["position"]] == [1, 2]
+    why = headgate.ok("job", "why", *here, last, user="admin")
+    assert re.search("^Position: +2$", why, re.M)
+    assert re.search(f"^  {given.namespace} +{first} ", why, re.M)
+    assert "    To let it go on: " in why
+    assert "does not wait: it was admitted " in headgate.ok("job", "why", *here, "first", user="admin")
+    denied = headgate("job", "why", *here, "second")
+    assert (denied.code, "may not list jobs.batch in the whole cluster" in denied.err) == (1, True)
+
+    canceled = headgate.ok("job", "cancel", *here, "first", "--message", "enough", user="admin")
+    assert canceled == "job.batch/first canceled\n"
+    eventually(lambda: states("--filter", "inactive") == {"first": "canceled"})
+    assert "Canceled: enough" in headgate.ok("job", "get", *here, "first")
+    assert headgate("job", "cancel", *here, "first", "nobody", user="admin").code == 1
+    # Who may edit, and no more, deletes.
+    assert headgate.ok("job", "cancel", *here, "third") == "job.batch/third deleted\n"
