@@ -39,7 +39,17 @@ SECTIONS: Final = {
     "The client": ("Client", "UserInfo"),
     "Queues": ("Queues", "QueueEvent", "QueueFields", "QueueChanges", "QueueFilters"),
     "Compute": ("Pools", "PoolEvent", "Environments", "EnvironmentEvent", "Policies", "PolicyEvent"),
-    "Jobs": ("Jobs", "JobEvent", "JobOptions", "JobInfo", "JobException", "Explanation", "Ahead", "Hold"),
+    "Jobs": (
+        "Jobs",
+        "JobEvent",
+        "JobOptions",
+        "JobInfo",
+        "JobException",
+        "LogLine",
+        "Explanation",
+        "Ahead",
+        "Hold",
+    ),
     "As Flux has them": (
         "JobList",
         "AsyncJobList",

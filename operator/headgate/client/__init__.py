@@ -40,7 +40,7 @@ from headgate.client._flux import (
     job_list_inactive,
 )
 from headgate.client._job_info import ATTRIBUTES, RESULTS, STATES, JobException, JobInfo
-from headgate.client._jobs import AsyncJobs, JobEvent
+from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
 from headgate.client._policies import AsyncPolicies, PolicyEvent
 from headgate.client._pools import AsyncPools, PoolEvent
 from headgate.client._queue_fields import QueueChanges, QueueFields
@@ -110,6 +110,7 @@ __all__ = [
     "JobQueueSpec",
     "JobQueueStatus",
     "Jobs",
+    "LogLine",
     "NotAuthenticatedError",
     "NotFoundError",
     "NotPausedError",

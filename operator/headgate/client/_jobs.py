@@ -38,6 +38,14 @@ class JobEvent(NamedTuple):
     job: JobInfo
 
 
+class LogLine(NamedTuple):
+    """A line that a Pod wrote."""
+
+    pod: str
+    container: str
+    text: str
+
+
 class AsyncJobs:
     """The Jobs of queues.
 
@@ -206,6 +214,35 @@ class AsyncJobs:
         if explanation is None:
             raise NotFoundError(f'Job "{job.id}" has just ended')
         return explanation
+
+    async def logs(
+        self,
+        name: str,
+        *,
+        container: str | None = None,
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        namespace: str | None = None,
+    ) -> AsyncIterator[LogLine]:
+        """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first.
+
+        Without `container` it is the first one of each Pod. With `follow` it goes on until the Pods that are there now
+        have ended, all of them at the same time. `tail` is how many lines at the end of each Pod's log. Raises
+        `RefusedError` where there are no Pods to read from: the Job waits, they are gone, or they are in another
+        cluster (the message says in which); `NotFoundError` and `ForbiddenError`.
+        """
+        from headgate.client._logs import job_logs
+
+        raw = await self._get(name, namespace)
+        options = {
+            "follow": "true" if follow else "",
+            "tailLines": "" if tail is None else str(tail),
+            "timestamps": "true" if timestamps else "",
+        }
+        async with aclosing(job_logs(self._connection, raw, container, options)) as lines:
+            async for line in lines:
+                yield line
 
     async def watch(
         self,

@@ -97,8 +97,8 @@ def ordering(sort: str | Sequence[str]) -> list[tuple[Callable[[Json], str | int
     """Return the keys to sort by, the first first, each with whether it descends; raises ValueError."""
     result = []
     for directive in [sort] if isinstance(sort, str) else sort:
-        field, _, direction = directive.partition(":")
-        if field not in _SORT or direction not in ("", "asc", "desc"):
+        field, colon, direction = directive.partition(":")
+        if field not in _SORT or (colon and direction not in ("asc", "desc")):
             fields = ", ".join(SORT_FIELDS)
             raise ValueError(
                 f"sort: {directive!r} is not FIELD, FIELD:asc or FIELD:desc with FIELD one of {fields}"

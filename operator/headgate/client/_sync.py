@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headgate.client._collection import AsyncCollection, AsyncListed
     from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
     from headgate.client._job_info import JobInfo
-    from headgate.client._jobs import AsyncJobs, JobEvent
+    from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
     from headgate.client._policies import AsyncPolicies, PolicyEvent
     from headgate.client._pools import AsyncPools, PoolEvent
     from headgate.client._portal import Portal
@@ -403,6 +403,34 @@ class Jobs:
         `RefusedError` for a Job that is finished or in no queue, and `ForbiddenError`.
         """
         return self._portal.call(self._async.why(name, namespace=namespace))
+
+    def logs(
+        self,
+        name: str,
+        *,
+        container: str | None = None,
+        follow: bool = False,
+        tail: int | None = None,
+        timestamps: bool = False,
+        namespace: str | None = None,
+    ) -> Iterator[LogLine]:
+        """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first.
+
+        Without `container` it is the first one of each Pod. With `follow` it goes on until the Pods that are there now
+        have ended, all of them at the same time. `tail` is how many lines at the end of each Pod's log. Raises
+        `RefusedError` where there are no Pods to read from: the Job waits, they are gone, or they are in another
+        cluster (the message says in which); `NotFoundError` and `ForbiddenError`.
+        """
+        return self._portal.iterate(
+            self._async.logs(
+                name,
+                container=container,
+                follow=follow,
+                tail=tail,
+                timestamps=timestamps,
+                namespace=namespace,
+            )
+        )
 
     def watch(
         self,

@@ -154,12 +154,25 @@ class Api:
     @asynccontextmanager
     async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:
         """Open a watch and yield its events; `TimeoutError` when nothing at all came for `silence` seconds."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._request_seconds, sock_read=silence)
         query = {**params, "watch": "1", "allowWatchBookmarks": "true"}
+        async with self._stream(path, query, {}, silence=silence) as response:
+            yield _events(response)
+
+    @asynccontextmanager
+    async def lines(self, path: str, **params: str) -> AsyncIterator[AsyncIterator[str]]:
+        """Open a text that may go on for ever, such as a log, and yield its lines; raises as `call` does."""
+        async with self._stream(path, params, {"Accept": "*/*"}, silence=None) as response:
+            yield _lines(response)
+
+    @asynccontextmanager
+    async def _stream(
+        self, path: str, params: Mapping[str, str], headers: dict[str, str], *, silence: float | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._request_seconds, sock_read=silence)
         async with self._http().get(
             self._url(path),
-            params=query,
-            headers=await self.authorization(),
+            params=params,
+            headers={**headers, **await self.authorization()},
             timeout=timeout,
             server_hostname=self.configuration.tls_server_name,
         ) as response:
@@ -167,7 +180,7 @@ class Api:
                 raise _error(response, await response.read())
             self._watches.add(response)
             try:
-                yield _events(response)
+                yield response
             finally:
                 self._watches.discard(response)
                 # Left in the middle of it: to part in good form would take the other side, and outlast `close`.
@@ -200,6 +213,17 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
         rest = lines.pop()
         for line in lines:
             yield _decode(line)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
+    rest = b""
+    async for chunk in response.content.iter_any():
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            yield line.decode(errors="replace")
+    if rest:
+        yield rest.decode(errors="replace")
 
 
 def _decode(payload: bytes) -> Json:

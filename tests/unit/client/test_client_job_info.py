@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from headgate.client import ATTRIBUTES, JobInfo
+from headgate.client import ATTRIBUTES, JobInfo, RefusedError
+from headgate.client._connection import Connection
 from headgate.client._job_query import JobQuery
 from headgate.client._job_reading import info_of, settled
+from headgate.client._logs import job_logs
 from headgate.client._submission import job_manifest
 
 Json = dict[str, Any]
@@ -226,3 +228,13 @@ def test_a_manifest_has_what_was_asked_for_and_nothing_else() -> None:
     assert spec["template"]["spec"]["serviceAccountName"] == "robot"
     with pytest.raises(TypeError, match="a Job has no option prio; there are name, priority"):
         job_manifest("busybox", "true", "q", {"prio": 1})  # type: ignore[typeddict-unknown-key]
+
+
+async def test_logs_of_a_job_in_another_cluster_are_there() -> None:
+    proxy = job(annotations={**ADMIT, "cluster": "east"}, suspend=False, managedBy="headgate.dev/dispatcher")
+
+    with pytest.raises(RefusedError, match='Job "team/one" runs in cluster "east", and its Pods are there'):
+        await anext(job_logs(Connection(), proxy, None, {}))
+    waits = job(managedBy="headgate.dev/dispatcher")
+    with pytest.raises(RefusedError, match="has no Pods yet: it waits"):
+        await anext(job_logs(Connection(), waits, None, {}))

@@ -1,0 +1,73 @@
+"""What a watch tells when it had to list anew: only what is different from what it told before."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from headgate.client import NotFoundError, ServerError, UnreachableError
+from headgate.client._events import Change, _Follower
+from headgate.kube.client import ApiError
+
+
+def follower() -> _Follower[str]:
+    api: Any = SimpleNamespace(base="https://here")
+    return _Follower(
+        api, "/path", lambda raw: f"{raw['metadata']['uid']}@{version(raw)}", labels="", fields=""
+    )
+
+
+def version(raw: dict[str, Any]) -> str:
+    return str(raw["metadata"]["resourceVersion"])
+
+
+def raw(uid: str, number: int) -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "resourceVersion": str(number)}}
+
+
+def told(watch: _Follower[str]) -> list[tuple[str, str] | None]:
+    changes: list[tuple[str, str] | None] = []
+    while not watch.queue.empty():
+        change = watch.queue.get_nowait()
+        assert change is None or isinstance(change, Change)
+        changes.append(change and (change.type, change.object))
+    return changes
+
+
+def test_a_new_list_tells_only_what_changed() -> None:
+    watch = follower()
+    watch.listed([watch.read(raw("a", 1)), watch.read(raw("b", 2)), watch.read(raw("c", 3))], "3")
+    assert told(watch) == [("ADDED", "a@1"), ("ADDED", "b@2"), ("ADDED", "c@3"), None]
+
+    watch.seen(watch.read(raw("c", 5)))
+    watch.listed([watch.read(raw("a", 1)), watch.read(raw("c", 7)), watch.read(raw("d", 8))], "9")
+
+    assert told(watch) == [
+        ("MODIFIED", "c@5"),
+        ("DELETED", "b@2"),
+        ("MODIFIED", "c@7"),
+        ("ADDED", "d@8"),
+        None,
+    ]
+    watch.gone(raw("d", 10))
+    assert told(watch) == [("DELETED", "d@10")]
+
+
+def ending(watch: _Follower[str], error: Exception) -> type[Exception] | None:
+    try:
+        watch.failed(error)
+    except Exception as raised:
+        return type(raised)
+    return None
+
+
+def test_it_ends_at_once_where_there_never_was_an_answer_or_never_will_be_one() -> None:
+    missing, busy = ApiError(404, "NotFound", "x not found"), ApiError(503, "", "busy")
+
+    assert ending(follower(), OSError("refused")) is UnreachableError
+    assert ending(follower(), busy) is ServerError
+    began = follower()
+    began.listed([], "1")
+    assert ending(began, OSError("refused")) is None
+    assert ending(began, busy) is None
+    assert ending(began, missing) is NotFoundError
