@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from headgate import __version__
-from headgate.cli.completion import completion
+from headgate.cli.completion import completion, prepare
 from headgate.cli.doctor import doctor
 from headgate.cli.environment import get_environment, list_environments
 from headgate.cli.help import help_of
@@ -121,5 +121,6 @@ def connection(
 
 def main() -> None:
     """Entry point of `headgate` and, as a plugin of kubectl, of `kubectl-headgate`."""
+    prepare()
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
     app(prog_name="kubectl headgate" if plugin else "headgate")

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, NamedTuple
 import typer
 
 from headgate import __version__
-from headgate.api.crds import KINDS, definition
 from headgate.api.names import CONDITION_STALLED, GROUP, VERSION
 from headgate.api.times import seconds
 from headgate.cli.output.ages import duration
@@ -77,6 +76,8 @@ async def server(client: AsyncClient) -> AsyncIterator[Finding]:
 
 async def kinds(client: AsyncClient) -> AsyncIterator[Finding]:
     """Look whether all kinds are served."""
+    from headgate.api.crds import KINDS
+
     try:
         served = await client.request("GET", f"/apis/{GROUP}/{VERSION}")
     except NotFoundError:
@@ -93,6 +94,8 @@ async def kinds(client: AsyncClient) -> AsyncIterator[Finding]:
 
 async def schemas(client: AsyncClient) -> AsyncIterator[Finding]:
     """Compare the CRDs with this program's."""
+    from headgate.api.crds import KINDS, definition
+
     different = []
     for kind in KINDS:
         there = await client.request("GET", f"{CRDS}/{kind.plural}.{GROUP}")

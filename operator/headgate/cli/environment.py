@@ -1,10 +1,9 @@
 """`headgate environment`: compute environments are read here, and made with kubectl or GitOps."""
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from headgate.api.computeenvironment import ComputeEnvironment, EnvironmentCluster
 from headgate.cli.completion import names_of
 from headgate.cli.filters import read_filters
 from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
@@ -17,16 +16,19 @@ from headgate.cli.output.show import show
 from headgate.cli.output.table import Column, Table
 from headgate.cli.verb import Session, verb
 
+if TYPE_CHECKING:
+    from headgate.api.computeenvironment import ComputeEnvironment, EnvironmentCluster
+
 KINDS: Final = ("computeenvironment", "computeenvironments", "ce", "environment")
 
 
-def state(environment: ComputeEnvironment) -> str:
+def state(environment: "ComputeEnvironment") -> str:
     """Return whether Jobs can be sent to an environment: ``Valid``, ``Invalid``, ``Valid,Disabled``."""
     found = environment.status.state or "Unknown"
     return found if environment.spec.state == "Enabled" else f"{found},Disabled"
 
 
-def replicas(environment: ComputeEnvironment) -> str | None:
+def replicas(environment: "ComputeEnvironment") -> str | None:
     """Return how many instances are there of those that are wanted, None where Headgate does not scale them."""
     scaling = environment.status.scaling
     return f"{scaling.ready_replicas}/{scaling.wanted}" if scaling else None
@@ -37,7 +39,7 @@ def amounts(resources: dict[str, str]) -> str:
     return ",".join(f"{name}={amount}" for name, amount in sorted(resources.items()))
 
 
-COLUMNS: Final[tuple[Column[ComputeEnvironment], ...]] = (
+COLUMNS: Final[tuple[Column["ComputeEnvironment"], ...]] = (
     Column("NAME", lambda environment: environment.name),
     Column("STATE", state),
     Column("TYPE", lambda environment: environment.spec.type),
@@ -51,7 +53,7 @@ COLUMNS: Final[tuple[Column[ComputeEnvironment], ...]] = (
     Column("CLUSTERS", lambda environment: ",".join(environment.spec.clusters), wide=True),
     Column("DESCRIPTION", lambda environment: environment.spec.description, wide=True),
 )
-CLUSTERS: Final[tuple[Column[EnvironmentCluster], ...]] = (
+CLUSTERS: Final[tuple[Column["EnvironmentCluster"], ...]] = (
     Column("NAME", lambda cluster: cluster.name),
     Column("ACTIVE", lambda cluster: cluster.active),
     Column("REQUESTED", lambda cluster: amounts(cluster.requested)),
@@ -59,7 +61,7 @@ CLUSTERS: Final[tuple[Column[EnvironmentCluster], ...]] = (
 )
 
 
-def page(environment: ComputeEnvironment) -> str:
+def page(environment: "ComputeEnvironment") -> str:
     """Return what there is to know of an environment."""
     spec, status, shape = environment.spec, environment.status, environment.spec.instance_shape
     about = Page()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -285,6 +286,31 @@ def test_a_list_goes_on_with_what_changes(headgate: Headgate, queue: str) -> Non
         terminal.sendintr()
         terminal.expect(pexpect.EOF)
     assert terminal.exitstatus == 130
+
+
+def test_completion(headgate: Headgate, queue: str, given: User, tmp_path: Path) -> None:
+    def complete(line: str, kubeconfig: str | None = None) -> tuple[str, str]:
+        words = ["headgate", *line.split(" ")]
+        done = subprocess.run(
+            [sys.executable, "-m", "headgate.cli"],
+            env={
+                **os.environ,
+                "_HEADGATE_COMPLETE": "complete_bash",
+                "COMP_WORDS": " ".join(words),
+                "COMP_CWORD": str(len(words) - 1),
+                "KUBECONFIG": kubeconfig or headgate.kubeconfig("bob"),
+                "HEADGATE_COMPLETION_SECONDS": "60",
+            },
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.stdout.strip(), done.stderr
+
+    assert complete(f"queue get {given.namespace}-") == (queue, "")
+    assert complete(f"queue get {queue} {given.namespace}-") == ("", "")
+    assert complete("queue dra") == ("drain", "")
+    assert complete("queue get ", kubeconfig=str(tmp_path / "none")) == ("", "")
+    script = headgate.ok("completion", "bash")
+    assert "_HEADGATE_COMPLETE=complete_bash" in script
 
 
 def _tidy(body: dict[str, object]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """`headgate job why`."""
 
 import dataclasses
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -12,9 +12,11 @@ from headgate.cli.output.ages import duration, moment
 from headgate.cli.output.page import Page
 from headgate.cli.output.table import Column, Table
 from headgate.cli.verb import Session, verb
-from headgate.client import Ahead, Explanation
 
-AHEAD: Final[tuple[Column[Ahead], ...]] = (
+if TYPE_CHECKING:
+    from headgate.client import Ahead, Explanation
+
+AHEAD: Final[tuple[Column["Ahead"], ...]] = (
     Column("NAMESPACE", lambda job: job.namespace),
     Column("NAME", lambda job: job.name),
     Column("GOES", lambda job: about(job.seconds)),
@@ -28,7 +30,7 @@ def about(seconds: float | None) -> str:
     return "now" if seconds < 1 else f"in about {duration(seconds)}"
 
 
-def page(told: Explanation) -> str:
+def page(told: "Explanation") -> str:
     """Return what there is to say of a Job that waits."""
     text = Page()
     text.add("Job", f"{told.namespace}/{told.name}")
@@ -44,7 +46,7 @@ def page(told: Explanation) -> str:
     return text.render()
 
 
-def _position(told: Explanation) -> str:
+def _position(told: "Explanation") -> str:
     if told.position is not None:
         return "1, it is next" if told.position == 1 else f"{told.position}"
     return "too far off to be told" if told.too_far else "none: what holds it does not end by itself"
