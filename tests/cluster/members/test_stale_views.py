@@ -221,9 +221,11 @@ async def test_a_job_is_not_ended_because_a_list_lacks_its_copy(
     started = scene.hub.client.patch(
         f"{scene.hub.jobs_path}/it/status", {"status": {"startTime": "2026-11-23T10:00:00Z"}}
     )
-    async with working(site, members, job_seen(started), listed(), partial(another_is_served, scene)):
-        await until(lambda: other_is_there(scene))
-        assert not scene.hub.get_job("it")["status"].get("conditions")
+    await until(lambda: "ready" in (scene.there.get_job("it").get("status") or {}))
+    async with working(site, members, job_seen(started), listed()):
+        # It is met, and mirrored.
+        await until(lambda: {"ready", "conditions"} & set(scene.hub.get_job("it")["status"]))
+        assert "conditions" not in scene.hub.get_job("it")["status"]
     scene.there.client.delete(f"{scene.there.jobs_path}/it")
     await until(lambda: scene.copy() is None)
     now = scene.hub.get_job("it")
