@@ -30,41 +30,10 @@ REST_SECONDS = 6.0
 """Longer than three probes of a member, and than the pauses between two statuses."""
 
 
-def test_all_that_happened_meanwhile_is_made_up_for(
+def test_what_was_under_way_or_happened_while_nobody_ran_is_made_up_for(
     fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled
 ) -> None:
-    first = replicas("first").wait_until_leading()
-    fleet.pool("pool", "east", "west")
-    fleet.queue("line")
-    names = ("deleted", "ended", "copy-deleted", "goes-on")
-    for name in names:
-        given.job(name, "line", seconds=ENDLESS)
-    fleet.until_mirrored(*names)
-
-    first.kill()
-    site.free_lease()
-    given.client.delete(f"{given.jobs_path}/deleted")
-    fleet.end("ended")
-    member, _ = fleet.copy("copy-deleted")
-    there = fleet.there(member)
-    there.client.delete(f"{there.jobs_path}/copy-deleted")
-    eventually(lambda: sorted(fleet.places()) == ["deleted", "ended", "goes-on"])
-    given.job("new", "line", seconds=0.1)
-    replicas("second").wait_until_leading()
-
-    given.until("line", succeeded=2, failed=1, active=1)
-    assert ended(given.get_job("copy-deleted"))["reason"] == "CopyDeleted"
-    assert [outcome(given.get_job(name)) for name in ("ended", "new")] == ["succeeded", "succeeded"]
-    eventually(lambda: sorted(fleet.places()) == ["ended", "goes-on", "new"])
-    fleet.end("goes-on")
-    given.succeeded("line", 3)
-    settled(given.full("line"))
-
-
-def test_killed_between_the_admission_and_the_copy(
-    fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled
-) -> None:
-    """The request for the copy may be lost with the operator, or arrive when there is another one."""
+    """Of a request for a copy that the operator did not live to hear of: it may be lost, or arrive much later."""
     first = replicas("first").wait_until_leading()
     with ExitStack() as stack:
         wires = {
@@ -75,21 +44,35 @@ def test_killed_between_the_admission_and_the_copy(
         fleet.queue("line")
         for member in wires:
             fleet.until_state(member, "Running")
+        before = ("deleted", "ended", "copy-deleted", "goes-on")
+        for name in before:
+            given.job(name, "line", seconds=ENDLESS)
+        fleet.until_mirrored(*before)
         for wire in wires.values():
             wire.hold()
-        given.jobs(4, "line", seconds=ENDLESS)
+        given.jobs(4, "line", prefix="admitted", seconds=ENDLESS)
         eventually(lambda: all(CLUSTER in annotations_of(body) for body in given.all_jobs()))
-        assert not fleet.places()
+        assert sorted(fleet.places()) == sorted(before)
 
         wires["west"].cut()
         first.kill()
         site.free_lease()
+        given.client.delete(f"{given.jobs_path}/deleted")
+        fleet.end("ended")
+        there = fleet.there(fleet.copy("copy-deleted")[0])
+        there.client.delete(f"{there.jobs_path}/copy-deleted")
+        eventually(lambda: "copy-deleted" not in fleet.places())
+        given.job("new", "line", seconds=0.1)
         for wire in wires.values():
             wire.release()
         replicas("second").wait_until_leading()
 
-        eventually(lambda: sorted(fleet.places().values()) == ["east", "east", "west", "west"])
-        fleet.end_all("line", 4)
+        given.until("line", succeeded=2, failed=1, active=5)
+        assert ended(given.get_job("copy-deleted"))["reason"] == "CopyDeleted"
+        assert [outcome(given.get_job(name)) for name in ("ended", "new")] == ["succeeded", "succeeded"]
+        left = ["ended", "goes-on", "new", *(f"admitted-{number:04}" for number in range(4))]
+        eventually(lambda: sorted(fleet.places()) == sorted(left))
+        fleet.end_all("line", 7)
         settled(given.full("line"))
 
 

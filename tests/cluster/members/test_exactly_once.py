@@ -138,15 +138,13 @@ def test_all_jobs_are_done_once(
         halfway(1)
         north.stop_component("kube-apiserver")
         submit(3)
-        halfway(2)
-        operators.kill()
-        fleet.until_state("north", "Unknown")
-        north.start_component("kube-apiserver")
-
         with wire.held():
+            operators.kill()
             submit(4)
-            fleet.until_state("east", "Unknown")
+            for member in ("north", "east"):
+                fleet.until_state(member, "Unknown")
             with operators.frozen():
+                north.start_component("kube-apiserver")
                 fleet.until_state("north", "Running")
             for body in rng.sample(given.all_jobs(), 5):
                 gone.add(body["metadata"]["name"])
@@ -157,7 +155,7 @@ def test_all_jobs_are_done_once(
         revoke()
         submit(5)
         wire.cut()
-        halfway(3)
+        halfway(2)
         operators.kill()
         submit(6)
         fleet.until_state("east", "Running")

@@ -33,8 +33,8 @@ def test_jobs_spread_over_the_members_and_their_ends_are_mirrored(
     given.jobs(6, "line", prefix="good", seconds=ENDLESS)
     given.until_active("line", 6)
 
-    assert sorted(fleet.places().values()) == sorted(2 * list(fleet.members))
     fleet.until_mirrored(*(f"good-{number:04}" for number in range(6)))
+    assert sorted(fleet.places().values()) == sorted(2 * list(fleet.members))
     given.jobs(3, "line", prefix="bad", seconds=0.1, fail=True)
     given.until("line", failed=3)
     fleet.end_all("line", 6)
@@ -55,8 +55,8 @@ def test_a_terminated_queue_cancels_the_copies(fleet: Fleet, given: User, settle
     fleet.queue("line", actionConcurrency=2)
     given.jobs(3, "line", seconds=ENDLESS)
     given.until("line", active=2, waiting=1)
+    eventually(lambda: len(fleet.places()) == 2)
     fleet.until_mirrored(*fleet.places())
-    assert len(fleet.places()) == 2
 
     given.change_queue("line", state="Terminated")
 

@@ -149,4 +149,3 @@ def test_it_may_do_nothing_else(fleet: Fleet) -> None:
         ("patch", "batch", "jobs/status"),
         ("get", "", "namespaces"),
     }
-    assert not may(member, "get", "secrets")

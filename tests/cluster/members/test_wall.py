@@ -74,46 +74,34 @@ def test_what_a_user_writes_on_a_job_leads_nowhere(walled: Fleet, given: User, s
     given.succeeded("mine", 3)
 
 
-def test_a_queue_names_no_cluster_of_another_pool(walled: Fleet, given: User) -> None:
+def test_what_the_api_server_refuses(walled: Fleet, given: User) -> None:
+    given.job("mover", "mine", seconds=0.1)
+    given.until("mine", waiting=1)
+    with pytest.raises(RefusedError, match="a Job moves only within its pool"):
+        given.change_job("mover", {"metadata": {"labels": {QUEUE: given.full("theirs")}}})
+
     for clusters in ([walled.full("west")], [walled.full("east"), walled.full("west")]):
         with pytest.raises(RefusedError, match="has no cluster"):
             given.change_queue("mine", clusters=clusters)
     with pytest.raises(RefusedError, match="never changes its pool"):
         given.change_queue("mine", pool=given.full("theirs"))
+    mine, entry = f"{POOLS}/{given.full('mine')}", walled.cluster("west")
+    with pytest.raises(RefusedError, match="is already in pool"):
+        given.client.patch(mine, {"spec": {"clusters": [*given.client.get(mine)["spec"]["clusters"], entry]}})
 
-
-def test_a_job_does_not_move_to_a_queue_of_another_pool(walled: Fleet, given: User) -> None:
-    given.job("mover", "mine", seconds=0.1)
-    given.until("mine", waiting=1)
-
-    with pytest.raises(RefusedError, match="a Job moves only within its pool"):
-        given.change_job("mover", {"metadata": {"labels": {QUEUE: given.full("theirs")}}})
-
-    resume(given)
-    given.succeeded("mine", 1)
-    assert walled.places() == {"mover": "east"}
-
-
-def test_a_job_of_the_local_pool_does_not_move_out(walled: Fleet, given: User) -> None:
-    """Who runs a Job is fixed when it is created, so one of here cannot become one of there, nor the other way."""
+    # Who runs a Job is fixed when it is created, so one of here cannot become one of there, nor the other way.
     given.queue("local")
     # A new queue's policies are in force a moment later.
     eventually(lambda: "managedBy" in given.why_refused("local", managedBy=MANAGED_BY))
     with pytest.raises(RefusedError, match="managedBy"):
         given.job("foreign", "mine", managedBy="example.org/other")
-    # Labelled late: in no queue, so nobody's to send away.
     given.job("late", None, suspend=True)
     with pytest.raises(RefusedError, match="create it anew"):
         given.change_job("late", {"metadata": {"labels": {QUEUE: given.full("mine")}}})
-    assert not given.get_job("late")["spec"].get("managedBy", "").startswith("headgate")
 
-
-def test_a_cluster_is_in_one_pool(walled: Fleet, given: User) -> None:
-    entry = walled.cluster("west")
-    mine = f"{POOLS}/{given.full('mine')}"
-    clusters = given.client.get(mine)["spec"]["clusters"]
-    with pytest.raises(RefusedError, match="is already in pool"):
-        given.client.patch(mine, {"spec": {"clusters": [*clusters, entry]}})
+    resume(given)
+    given.succeeded("mine", 1)
+    assert walled.places() == {"mover": "east"}
 
 
 def test_one_physical_cluster_is_reached_for_one_pool_only(walled: Fleet, given: User) -> None:
