@@ -57,6 +57,8 @@ def _own(engine: Engine, queue: Queue, job: Job) -> Iterator[Hold]:
         yield Hold("QueueFull", f"the queue was full when it came: spec.depth is {limit}", "nothing: it ends")
     if job.held:
         yield Hold("Held", f'annotation {HOLD_ANNOTATION} is "true"', "remove the annotation")
+    if job.stopping:
+        yield Hold("Stopping", "what it was before it was sent back is being taken back", "a moment")
     if job.depending:
         unmet = engine.unmet(job)
         yield Hold(

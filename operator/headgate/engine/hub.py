@@ -88,9 +88,7 @@ class Hub:
         self.environments.dirty[name] = None
         for queue in self.queues.values():
             if queue.resource is not None and name in queue.names_environments:
-                # Its rooms may be the same, and yet right for other Jobs.
-                queue.news = True
-                self.pool(queue.resource.spec.pool).resolve(queue)
+                self.pool(queue.resource.spec.pool).resolve(queue, anew=True)
                 self.dirty_queues[queue.name] = None
 
     def forget_if_idle(self, queue: Queue) -> None:

@@ -76,6 +76,8 @@ class Job:
     """It is a proxy: nothing runs for it in the hub, its copy in a remote cluster does the work."""
     requeued: bool = False
     """It was sent back from a cluster that was lost."""
+    stopping: bool = False
+    """It was sent back, and what it was is still to be taken back: it is in line, and cannot go yet."""
     held: bool = False
     canceling: bool = False
     """It has the condition FailureTarget, or is being deleted: it is on its way out."""
@@ -140,6 +142,7 @@ class Job:
             and self.canceling == other.canceling
             and self.held == other.held
             and self.requeued == other.requeued
+            and self.stopping == other.stopping
             and self.priority == other.priority
             and self.project == other.project
             and self.run_label == other.run_label
@@ -180,6 +183,7 @@ READ_FIELDS: Final = (
     "retry_of",
     "managed",
     "requeued",
+    "stopping",
     "admitted_at",
     "held",
     "canceling",

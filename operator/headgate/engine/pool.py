@@ -103,14 +103,19 @@ class Pool:
         for queue in self.queues.values():
             self.resolve(queue)
 
-    def resolve(self, queue: Queue) -> None:
-        """Find out which clusters, and which rooms in them, a queue reaches now."""
+    def resolve(self, queue: Queue, *, anew: bool = False) -> None:
+        """Find out which clusters, and which rooms in them, a queue reaches now.
+
+        `anew`: the rooms may be right for other Jobs than before, although they are the same.
+        """
         assert queue.resource is not None
         spec = queue.resource.spec
         reach = resolve(spec.clusters, self.name, self.clusters)
         rooms = options(spec, reach, self._environments.by_name) if spec.compute_environments else NO_OPTIONS
+        anew = anew or (reach, rooms) != (queue.reach, queue.options)
+        queue.news |= anew
         queue.set_reach(reach, self.clusters, rooms)
-        if queue.news and queue.head is not None and queue.rank is not None:
+        if anew and queue.head is not None and queue.rank is not None:
             # Its head does not claim yet what has just appeared: it has to look before those behind it do.
             self._ready.discard(queue)
             queue.place = queue.rank

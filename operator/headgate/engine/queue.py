@@ -122,7 +122,7 @@ class Queue:
         joined_only = self.joined_only
         returned = self._lineup.returned
         if returned.waiting and (job := returned.first(joined_only=joined_only)) is not None:
-            return job
+            return None if job.stopping else job
         if self.head is not None:
             # Who is at the head stays there until it goes: no turn, draw or usage takes the room it waits for.
             job = self._lineup.next_beside(self.head.job, joined_only=joined_only)
@@ -184,7 +184,7 @@ class Queue:
                 if looks > most:
                     return
                 job = candidate.job
-                if job is not head and (not joined_only or self.is_joined(job)):
+                if job is not head and not job.stopping and (not joined_only or self.is_joined(job)):
                     yield job
                     break
 
@@ -233,7 +233,6 @@ class Queue:
 
     def set_reach(self, reach: Reach, clusters: Mapping[str, Cluster] | None, options: Options) -> None:
         """Take what its selectors resolve to, among the clusters of the pool (None: there is no such pool)."""
-        self.news |= (reach, options) != (self.reach, self.options)
         self.reach = reach
         self.pool_clusters = clusters
         self.options = options

@@ -67,7 +67,10 @@ def job_from(raw: dict[str, Any]) -> Job:
     )
     try:
         job.priority = parse_priority(annotations.get(names.PRIORITY_ANNOTATION))
-        job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION)) or _is_stopping(spec, status)
+        job.held = parse_hold(annotations.get(names.HOLD_ANNOTATION))
+        if _is_stopping(spec, status):
+            # A proxy came back from a lost cluster: those behind it wait for the moment that this takes.
+            job.stopping, job.held = job.managed, job.held or not job.managed
         job.depends_on = parse_depends_on(annotations.get(names.DEPENDS_ON_ANNOTATION))
         job.retry_of = parse_retry_of(annotations.get(names.RETRY_OF_ANNOTATION))
         job.request = request_of(raw)

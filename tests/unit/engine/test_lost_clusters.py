@@ -362,6 +362,19 @@ def test_one_that_cannot_go_by_itself_lets_others_pass(fields: dict[str, Any]) -
     assert one.admits() == "other"
 
 
+def test_those_behind_it_wait_until_it_is_written_that_it_runs_no_more() -> None:
+    one = world(a_queue(action_concurrency=1), proxy("other"), returned(stopping=True))
+    assert one.admits() == ""
+    assert one.changed("back", stopping=False).admits() == "back"
+
+
+def test_nor_does_anybody_pass_in_its_stead_where_there_is_room_for_them() -> None:
+    one = world(an_environment("big", "cpu=4"), a_queue(environments="big", head_of_line="Backfill"))
+    one.given(proxy("small", cpu=1, deadline=5), returned(cpu=1, stopping=True))
+    assert one.admits() == ""
+    assert one.changed("back", stopping=False).admits() == "back small"
+
+
 def test_one_whose_run_finds_no_place_lets_those_of_active_runs_pass() -> None:
     one = world(a_queue(run_concurrency=1), runs("a", "west", run_label="r"))
     one.given(returned(), proxy("child", created=90, run_label="r"))

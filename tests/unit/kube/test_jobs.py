@@ -65,17 +65,18 @@ def test_a_job_that_was_suspended_is_held_until_its_pods_are_gone(status: dict[s
 
 
 @pytest.mark.parametrize(
-    ("status", "held"),
+    ("status", "stopping"),
     [
         ({"conditions": [condition("Suspended")]}, False),
         ({"startTime": STARTED, "conditions": [condition("Suspended")]}, True),
         ({"startTime": STARTED}, True),
     ],
 )
-def test_a_proxy_that_came_back_is_held_until_its_start_is_taken_back(
-    status: dict[str, Any], held: bool
+def test_a_proxy_that_came_back_is_stopping_until_its_start_is_taken_back(
+    status: dict[str, Any], stopping: bool
 ) -> None:
-    assert read(suspend=True, managedBy="headgate.dev/dispatcher", status=status).held is held
+    job = read(suspend=True, managedBy="headgate.dev/dispatcher", status=status)
+    assert (job.stopping, job.held) == (stopping, False)
 
 
 def test_what_is_wrong_with_a_job_is_its_own_error() -> None:
