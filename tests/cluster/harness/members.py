@@ -15,7 +15,7 @@ import yaml
 
 from tests.cluster.harness.client import ENDLESS, JOBS, POOLS, Client, RefusedError, User, eventually
 from tests.cluster.harness.cluster import ROOT, SYSTEM, kubectl_for
-from tests.cluster.harness.copies import HUB, Copies, unsettled
+from tests.cluster.harness.copies import HUB, Copies, name_of, unsettled
 from tests.cluster.harness.recorder import WATCHED, Recorder
 
 if TYPE_CHECKING:
@@ -244,7 +244,19 @@ class Fleet:
         """Wait until the Jobs say that their copies run."""
 
         def running(name: str) -> bool:
-            return (self.given.get_job(name).get("status") or {}).get("active") == 1
+            body = self.given.get_job(name)
+            copies = [
+                copy["status"]
+                for member in self.members
+                for copy in self.copies(member)
+                if name_of(copy) == name
+            ]
+            assert body["status"].get("active") == 1, (
+                body["metadata"]["annotations"],
+                body["status"],
+                copies,
+            )
+            return True
 
         for name in names:
             eventually(partial(running, name))
