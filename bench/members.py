@@ -187,10 +187,6 @@ class MemberBench(Bench):
         profile = self.profile and self.profile.with_suffix(f".{second.name}.pstats")
         sides = (first, second)
         with self.cluster.operator(profile=profile) as operator:
-            for name in ("warm", *map(str, range(rounds))):
-                for side in sides:
-                    self._prepare(f"{side.name}-{name}", side)
-            self.cluster.wait_for_bindings()
             # Connections, caches and the policies' compiled expressions: not on the first run's account.
             for side in sides:
                 self._run_side(f"{side.name}-warm", side, operator, max(self.jobs // 10, 20))
@@ -222,6 +218,8 @@ class MemberBench(Bench):
 
     def _run_side(self, name: str, side: Side, operator: Operator, count: int) -> Run:
         self._set_pool(side)
+        self._prepare(name, side)
+        self.cluster.wait_for_bindings()
         hub, logs = self._log(), {member.name: member.log() for member in self._up(side)}
         meter = Meter(self.cluster, operator)
         self._work("create", name, self._admin_token, count=count)
@@ -248,6 +246,7 @@ class MemberBench(Bench):
         writes = [write for write in hub.read() if write.user == OPERATOR_USER]
         there = [write for log in logs.values() for write in log.read() if write.user == DISPATCHER_USER]
         self._clear_members(name, side)
+        self._delete_queue(name)
         copies = [write for writes in made.values() for write in writes]
         if len({write.name for write in copies}) != count or len(copies) != count:
             raise RuntimeError(f"{name}: {len(copies)} copies of {count} Jobs")
@@ -313,6 +312,17 @@ class MemberBench(Bench):
             what=f"started Jobs in {name}",
             every=1,
         )
+
+    def _delete_queue(self, name: str) -> None:
+        """Delete it, once nothing in it is live: it would cost the operator something in later runs."""
+
+        def deleted() -> bool:
+            with suppress(RuntimeError):
+                self.cluster.admin.call("DELETE", f"{QUEUES}/{name}")
+                return True
+            return False
+
+        eventually(deleted, within=60, what=f"the deletion of {name}")
 
     def _clear_members(self, name: str, side: Side) -> None:
         """Delete the Jobs and wait until nothing of their copies is left, which is Headgate's to do."""
