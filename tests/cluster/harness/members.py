@@ -178,12 +178,12 @@ class Fleet:
         self.until_proxied(name)
 
     def until_proxied(self, queue: str) -> None:
-        """Wait until Jobs of a queue become proxies."""
+        """Wait until Jobs of a queue become proxies, and get their pool: the API server takes up each by itself."""
         given = self.given
 
         def proxied() -> bool:
             body = given.client.create(f"{given.jobs_path}?dryRun=All", given.job_body("probe", queue))
-            return bool(body["spec"].get("managedBy"))
+            return bool(body["spec"].get("managedBy") and "headgate.dev/pool" in body["metadata"]["labels"])
 
         eventually(proxied)
 
@@ -246,16 +246,9 @@ class Fleet:
         def running(name: str) -> bool:
             body = self.given.get_job(name)
             copies = [
-                copy["status"]
-                for member in self.members
-                for copy in self.copies(member)
-                if name_of(copy) == name
+                copy for member in self.members for copy in self.copies(member) if name_of(copy) == name
             ]
-            assert body["status"].get("active") == 1, (
-                body["metadata"]["annotations"],
-                body["status"],
-                copies,
-            )
+            assert body["status"].get("active") == 1, (body["metadata"], body["status"], copies)
             return True
 
         for name in names:
