@@ -68,9 +68,7 @@ def test_up_and_down(tmp_path: Path) -> None:
         elsewhere = hello.replace("name: hello", "name: elsewhere").replace("queue: basic", "queue: members")
         # The API server takes up the policies of a new queue a moment after it is ready.
         create = (*kubectl, "create", "-o", "yaml", "-f", "-")
-        eventually(
-            lambda: "headgate.dev/dispatcher" in run(*create, "--dry-run=server", given=elsewhere).stdout
-        )
+        eventually(lambda: is_proxied(run(*create, "--dry-run=server", given=elsewhere).stdout))
         sent = run(*create, given=elsewhere)
         assert sent.returncode == 0, sent.stderr
         jobs = ("job/hello", "job/elsewhere")
@@ -95,6 +93,10 @@ def test_up_and_down(tmp_path: Path) -> None:
     assert not folder.exists()
     eventually(lambda: not processes_of(folder))
     assert local("down", folder).returncode == 0
+
+
+def is_proxied(job: str) -> bool:
+    return "headgate.dev/dispatcher" in job and "headgate.dev/pool:" in job
 
 
 def pids_of(words: str) -> list[int]:
