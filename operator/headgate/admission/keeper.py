@@ -91,7 +91,7 @@ class BindingKeeper:
         if wanted is not None:
             for binding in bindings_for(queue, *wanted, policy_prefix=self._prefix or ""):
                 kind, name = binding["kind"], binding["metadata"]["name"]
-                if not _says(present.get((kind, name)), binding):
+                if not is_as_wanted(present.get((kind, name)), binding):
                     await self._api.call(
                         "PATCH",
                         _path(kind, name),
@@ -105,6 +105,13 @@ class BindingKeeper:
 def _path(kind: str, name: str = "") -> str:
     path = f"/apis/{ADMISSION_API_VERSION}/{_PLURALS[kind]}"
     return f"{path}/{name}" if name else path
+
+
+def is_as_wanted(present: Json | None, wanted: Json) -> bool:
+    """Whether a binding, as a list shows it (which leaves kind and apiVersion out), is what it should be."""
+    return present is not None and all(
+        _says(present.get(part), wanted[part]) for part in ("metadata", "spec")
+    )
 
 
 def _says(present: Any, wanted: Any) -> bool:

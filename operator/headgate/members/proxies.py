@@ -278,11 +278,14 @@ class Proxies:
         self._view.assume(member, copy_from(made))
 
     def _check_wall(self, proxy: Proxy, cluster: str) -> None:
-        pool = self._engine.pools.get(proxy.pool or "")
+        queue = self._engine.queues.get(proxy.queue)
+        # A queue never changes its pool: where nothing is written on the Job, that one stands as firmly.
+        name = proxy.pool or (queue.resource.spec.pool if queue and queue.resource else "")
+        pool = self._engine.pools.get(name)
         if pool is None or cluster not in (pool.clusters or {}):
             raise NotYetError(
                 REASON_WRONG_POOL,
-                f'admitted to cluster "{cluster}", which is not in its pool "{proxy.pool}": nothing is sent there',
+                f'admitted to cluster "{cluster}", which is not in its pool "{name}": nothing is sent there',
             )
 
     async def _meet(self, member: MemberView, proxy: Proxy, api: Api) -> bool:

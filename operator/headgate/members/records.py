@@ -25,7 +25,9 @@ class Proxy:
     uid: str
     key: Key
     resource_version: int
+    queue: str
     pool: str | None
+    """The pool that the API server wrote on it; None where it came before the policy of its queue."""
     cluster: str | None
     """Where it was admitted to; None while it waits."""
     admitted_at: str | None
@@ -88,7 +90,7 @@ def key_of(raw: Json) -> Key:
 def proxy_from(raw: Json) -> Proxy:
     """Return the record of a hub's Job from the API server's JSON."""
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or NO_STATUS
-    annotations = metadata.get("annotations") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     finished = _is_finished(status)
     suspended = bool(spec.get("suspend"))
     admitted_at, cluster = (
@@ -101,7 +103,8 @@ def proxy_from(raw: Json) -> Proxy:
         uid=metadata["uid"],
         key=key_of(raw),
         resource_version=int(metadata["resourceVersion"]),
-        pool=_interned((metadata.get("labels") or {}).get(names.POOL_LABEL)),
+        queue=intern(labels.get(names.QUEUE_LABEL, "")),
+        pool=_interned(labels.get(names.POOL_LABEL)),
         cluster=_interned(cluster),
         admitted_at=admitted_at,
         requeued_from=_interned(annotations.get(names.REQUEUED_FROM_ANNOTATION)),

@@ -136,6 +136,16 @@ def test_the_hub_is_no_member_of_itself(fleet: Fleet, given: User, site: Site) -
     assert fleet.places() == {"goes": "east"}
 
 
+def test_a_proxy_that_came_before_its_queue_goes_to_the_pool_of_its_queue(fleet: Fleet, given: User) -> None:
+    """Nobody has written a pool onto it: the API server had no policy for that queue yet."""
+    fleet.pool("pool", "east")
+    given.job("early", "line", managedBy=MANAGED_BY, seconds=0.1)
+    assert POOL not in given.get_job("early")["metadata"]["labels"]
+    fleet.queue("line")
+    given.succeeded("line", 1)
+    assert fleet.places() == {"early": "east"}
+
+
 def test_the_pool_is_looked_at_again_before_a_copy_is_made(walled: Fleet, given: User, site: Site) -> None:
     """Also where the policies are off, and somebody writes another pool onto a Job that is on its way."""
     late = f"{given.namespace}-late"

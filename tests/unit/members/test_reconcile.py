@@ -39,6 +39,7 @@ def a_proxy(cluster: str | None = "east", status: Json | None = None, **fields: 
         "uid": "origin",
         "key": KEY,
         "resource_version": 5,
+        "queue": "line",
         "pool": "gpu",
         "cluster": cluster,
         "admitted_at": "first" if cluster else None,
