@@ -23,7 +23,7 @@ test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them
 	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform >&2
 	@$(RUN) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"; MEMBERS=2 for more clusters
+up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"; MEMBERS=2: more
 	@$(RUN) -m hack.local up --members=$(MEMBERS)
 
 down: .venv/stamp ## stop what `make up` started, and remove its state
@@ -35,7 +35,7 @@ bench: .venv/stamp ## measure; ARGS go to python -m bench
 crds: .venv/stamp ## write crds/ and the chart's copies from the models
 	@$(RUN) -m headgate.api.crds --write
 
-facade: .venv/stamp ## write the synchronous client from the asynchronous one, and its reference
+facade: .venv/stamp ## write the synchronous client and its reference from the asynchronous one
 	@$(RUN) -m hack.facade --write
 	@$(RUN) -m hack.client_reference --write
 

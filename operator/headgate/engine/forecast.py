@@ -32,7 +32,7 @@ class Step(NamedTuple):
     at: float
     """When, in seconds since the epoch."""
     known: bool
-    """Whether all that had to end before has a runtime that is known."""
+    """Whether what ended for it to go has a runtime that is known, and so on back to now."""
 
 
 class Forecast:
@@ -76,7 +76,7 @@ class Forecast:
             if self._engine.jobs.get(job.uid) is None:
                 continue
             self._now = max(self._now, end)
-            self._known = self._known and known
+            self._known = known
             self._finish(job, "succeeded")
             yield from self.at_once()
 
@@ -106,7 +106,7 @@ class Forecast:
         runtime = self._runtime(job)
         self._serial += 1
         end = started + (UNKNOWN_SECONDS if runtime is None else runtime)
-        return max(end, self._now), self._serial, runtime is not None, job
+        return max(end, self._now), self._serial, self._known and runtime is not None, job
 
     def _version_of(self, job: Job, **changes: object) -> Job:
         """Return a Job as a watch would show it next."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -74,6 +75,8 @@ class Headgate:
             dimensions=size,
             timeout=60,
             encoding="utf-8",
+            # What runs in the background of a shell ignores it, and so would what is started from there.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 

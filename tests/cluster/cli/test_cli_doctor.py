@@ -25,7 +25,12 @@ def wrong(headgate: Headgate) -> list[str]:
 
 
 def test_all_is_well(headgate: Headgate, operator: OperatorProcess) -> None:
-    eventually(lambda: wrong(headgate) == [])
+    def well() -> bool:
+        lines = wrong(headgate)
+        assert not lines, lines
+        return True
+
+    eventually(well)
 
     told = headgate("doctor", user="admin").out
     for part in (

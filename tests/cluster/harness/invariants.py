@@ -274,7 +274,8 @@ class Checker:
         was_active = known is not None and job.active
         was_finished = job.finished if known else None
         was_queue, was_run, was_touched = job.queue, self.run_of(job), _is_touched(job.body)
-        if was_active and job.admitted_at not in (None, _annotations(seen.body).get(ADMITTED_AT)):
+        stamped = _annotations(seen.body).get(ADMITTED_AT)
+        if was_active and job.admitted_at not in (None, stamped) and (stamped is None or seen.relisted):
             self._requeue(seen, job)
         job.body = seen.body
         self.jobs[seen.uid] = job
