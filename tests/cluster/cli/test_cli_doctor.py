@@ -19,9 +19,8 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/schedulingpolicie
 def wrong(headgate: Headgate) -> list[str]:
     """Return what is wrong, but for what tests before this one may have left stalled."""
     lines = headgate("doctor", user="admin").out.splitlines()
-    return [
-        line for line in lines if line.startswith("wrong") and not line[9:].startswith(("queue ", "pool "))
-    ]
+    stalled = ("queue ", "pool ", "environment ")
+    return [line for line in lines if line.startswith("wrong") and not line[9:].startswith(stalled)]
 
 
 def test_all_is_well(headgate: Headgate, operator: OperatorProcess) -> None:
