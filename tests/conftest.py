@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tests import thoroughness
+
 if TYPE_CHECKING:
     from xdist.remote import Producer
+
+thoroughness.load()
 
 HERE: Final = Path(__file__).parent
 TOGETHER: Final = HERE / "cluster" / "members"

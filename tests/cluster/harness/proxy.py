@@ -175,19 +175,24 @@ class Gate:
             task = self._loop.create_task(self._forward(reader, writer))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
+            # Here, not in the task: one that is cancelled before it begins would leave the connection open.
+            task.add_done_callback(lambda _: writer.transport.abort())
 
-        async with await asyncio.start_server(connected, sock=self._listener):
+        async with await asyncio.start_server(connected, sock=self._listener) as server:
             await self._end.wait()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            server.close()
+            # What was accepted in the last moment is served a moment later: there may be more after these.
+            await asyncio.sleep(0.05)
+            while tasks:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
         await asyncio.sleep(0.05)  # Until the connections have noticed that they are closed.
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             from_server, to_server = await asyncio.open_connection(*self._target, ssl=self._tls)
         except OSError:
-            writer.transport.abort()
             return
         # Whichever side ends, the other has nobody to talk to.
         ways = [
@@ -200,7 +205,6 @@ class Gate:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            writer.transport.abort()
             to_server.transport.abort()
 
     async def _copy(

@@ -6,7 +6,6 @@ head, as long as every Job ends by its deadline and nobody comes who may go firs
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.builders import World, a_job, a_queue, amounts, an_environment, asks
+from tests.thoroughness import examples
 
 from headgate.api.quantity import parse_quantity
 from headgate.engine.decisions import Admit
@@ -22,8 +22,6 @@ from headgate.engine.job import Job, JobState
 
 if TYPE_CHECKING:
     from headgate.api.requests import Request
-
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
 def running(
@@ -327,13 +325,7 @@ class Play:
         self.world.given(job)
 
 
-@settings(
-    max_examples=5_000 if THOROUGH else 300,
-    deadline=None,
-    derandomize=not THOROUGH,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-)
+@settings(max_examples=examples(300, 5_000), suppress_health_check=list(HealthCheck))
 @given(stage=stages())
 def test_whatever_passes_the_head_is_admitted_no_later_than_was_certain(stage: Stage) -> None:
     play = Play(stage)

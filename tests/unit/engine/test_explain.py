@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.builders import World, a_job, a_queue, an_environment, asks, copy_of
+from tests.thoroughness import examples
 
 from headgate.api.names import PAUSED_BY_ANNOTATION
 from headgate.engine.decisions import Admit
@@ -215,7 +216,7 @@ def test_the_usual_runtime_is_the_median_of_what_succeeded() -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60, 1_000))
 def test_what_is_forecast_is_what_an_engine_then_does(seed: int) -> None:
     """Everything runs for as long as it is said to, and nobody comes: then the order and the times are right."""
     rng = random.Random(seed)

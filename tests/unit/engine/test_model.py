@@ -7,14 +7,14 @@ have been written, with a crash before they are (see `Server.is_counted` and `Si
 
 from __future__ import annotations
 
-import os
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from tests.thoroughness import examples
 from tests.unit.engine import actions
 from tests.unit.engine.simulation import Simulation
 
@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 
 Action: TypeAlias = "Callable[[Simulation, int, int], None]"
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-PROFILE = settings(
-    max_examples=2_000 if THOROUGH else 25,
-    stateful_step_count=150 if THOROUGH else 40,
-    deadline=None,
-    derandomize=not THOROUGH,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+PROFILE = settings(max_examples=examples(25, 2_000), stateful_step_count=examples(40, 150))
 NUMBER = st.integers(0, 99_999)
 OFTEN = tuple(action for action, times in actions.ACTIONS.items() for _ in range(times))
 CONTENTION = tuple(action for action, times in actions.CONTENTION.items() for _ in range(times))
@@ -73,7 +65,7 @@ def test_random_histories() -> None:
     run_state_machine_as_test(Histories, settings=PROFILE)
 
 
-@pytest.mark.parametrize("seed", range(500 if THOROUGH else 6))
+@pytest.mark.parametrize("seed", range(examples(6, 500)))
 def test_seeded_histories(seed: int) -> None:
     """The same without shrinking: ten times faster, so that more is reached in the same time."""
     random = Random(seed)
@@ -81,7 +73,7 @@ def test_seeded_histories(seed: int) -> None:
         play(random, actions.create_queue, OFTEN, length)
 
 
-@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 20))
+@pytest.mark.parametrize("seed", range(examples(20, 1_000)))
 def test_queues_that_contend_for_room(seed: int) -> None:
     """Histories in which little goes wrong, so that rooms fill up and heads wait."""
     random = Random(seed)
@@ -89,7 +81,7 @@ def test_queues_that_contend_for_room(seed: int) -> None:
         play(random, actions.create_rival, CONTENTION, length)
 
 
-@pytest.mark.parametrize("seed", range(1_000 if THOROUGH else 20))
+@pytest.mark.parametrize("seed", range(examples(20, 1_000)))
 def test_clusters_that_are_lost_and_return(seed: int) -> None:
     """Histories in which Jobs are sent back to their queues, or are to be, and something comes between."""
     random = Random(seed)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.thoroughness import examples
 from tests.unit.members.server import CERTIFICATES, NAME, data, http_proxy, https_server
 
 from headgate.kube.client import UNREACHABLE, ApiError
@@ -411,7 +412,7 @@ FIELDS = ["exec", "auth-provider", "tokenFile", "client-key", "client-certificat
           "insecure-skip-tls-verify", HIDDEN]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150, 3_000))
 @given(
     st.lists(st.tuples(st.sampled_from(PLACES), EVIL), max_size=3),
     st.lists(st.tuples(st.sampled_from(["clusters", "users"]), st.sampled_from(FIELDS), EVIL), max_size=2),
