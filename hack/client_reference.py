@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
-import difflib
 import inspect
 import re
 import sys
@@ -13,6 +11,8 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, is_typeddict
+
+from hack import generated
 
 import headgate.client as package
 from headgate.client import _errors
@@ -180,25 +180,14 @@ def one_line(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m hack.client_reference", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--write", action="store_true", help="write the file")
-    what.add_argument("--check", action="store_true", help="fail, with a diff, if the file is out of date")
-    options = parser.parse_args(arguments)
-
-    text = generate()
-    if options.write:
-        TARGET.parent.mkdir(parents=True, exist_ok=True)
-        TARGET.write_text(text)
-        return 0
-    there = TARGET.read_text() if TARGET.exists() else ""
-    if there != text:
-        sys.stdout.writelines(
-            difflib.unified_diff(there.splitlines(True), text.splitlines(True), "in the tree", "now")
-        )
-        print("docs/reference/client.md is out of date: run `make facade`", file=sys.stderr)
-        return 1
-    return 0
+    return generated.main(
+        arguments,
+        prog="python -m hack.client_reference",
+        description=__doc__,
+        target=TARGET,
+        generate=generate,
+        name="docs/reference/client.md",
+    )
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ Each public method becomes one of the same name, signature and docstring that ru
 
 from __future__ import annotations
 
-import argparse
 import ast
-import difflib
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from hack import generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,26 +185,14 @@ def formatted(text: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m hack.facade", description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--write", action="store_true", help="write the file")
-    what.add_argument("--check", action="store_true", help="fail, with a diff, if the file is out of date")
-    options = parser.parse_args(arguments)
-
-    text = generate()
-    if options.write:
-        TARGET.write_text(text)
-        return 0
-    there = TARGET.read_text() if TARGET.exists() else ""
-    if there != text:
-        sys.stdout.writelines(
-            difflib.unified_diff(
-                there.splitlines(True), text.splitlines(True), "in the tree", "from the async client"
-            )
-        )
-        print("the synchronous client is out of date: run `make facade`", file=sys.stderr)
-        return 1
-    return 0
+    return generated.main(
+        arguments,
+        prog="python -m hack.facade",
+        description=__doc__,
+        target=TARGET,
+        generate=generate,
+        name="the synchronous client",
+    )
 
 
 if __name__ == "__main__":

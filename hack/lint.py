@@ -21,6 +21,7 @@ TYPED: Final = (
     "hack/demo",
     "hack/facade.py",
     "hack/client_reference.py",
+    "hack/generated.py",
     "hack/local",
     "hack/kubeconform.py",
     "hack/lint.py",
