@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from headgate.cli.completion import names_of
 from headgate.cli.filters import read_filters
+from headgate.cli.names import some_names
 from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
 from headgate.cli.output.ages import age, duration, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.documents import short_name
 from headgate.cli.output.listing import Rows, print_list
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
@@ -141,13 +140,7 @@ async def list_environments(
 async def get_environment(
     session: Session,
     names: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME",
-            help="The compute environments.",
-            autocompletion=names_of(lambda client: client.environments.names()),
-            callback=lambda names: [short_name(name, *KINDS) for name in names],
-        ),
+        list[str], some_names("The compute environments.", KINDS, lambda client: client.environments.names())
     ],
     *,
     showing: Showing,

@@ -7,11 +7,10 @@ import typer
 from headgate.api.clusterpool import ClusterPool, PoolClusterStatus
 from headgate.api.meta import find_condition
 from headgate.api.names import CONDITION_READY
-from headgate.cli.completion import names_of
+from headgate.cli.names import some_names
 from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
 from headgate.cli.output.ages import age, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.documents import short_name
 from headgate.cli.output.listing import Rows, print_list
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
@@ -93,15 +92,7 @@ async def list_pools(
 @verb()
 async def get_pool(
     session: Session,
-    names: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME",
-            help="The pools.",
-            autocompletion=names_of(lambda client: client.pools.names()),
-            callback=lambda names: [short_name(name, *KINDS) for name in names],
-        ),
-    ],
+    names: Annotated[list[str], some_names("The pools.", KINDS, lambda client: client.pools.names())],
     *,
     showing: Showing,
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.client._errors import ConfigurationError, error_of, unreachable
+from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -22,8 +23,6 @@ Json = dict[str, Any]
 
 TRIES: Final = 5
 """How often a request is made that the API server has no time for now, before that is an error."""
-PAGE: Final = 500
-"""How many objects a page of a list has."""
 BUSY: Final = frozenset({429, 503})
 POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -103,21 +102,9 @@ class Connection:
         answer = await self.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
         return dict(answer["status"]["userInfo"])
 
-    async def pages(
-        self, path: str, *, limit: int | None = None, **params: str
-    ) -> AsyncGenerator[Json, None]:
+    def pages(self, path: str, *, limit: int | None = None, **params: str) -> AsyncGenerator[Json, None]:
         """Yield a list page by page, all of one moment; raises `HeadgateError`."""
-        token = ""
-        while True:
-            query = {name: value for name, value in params.items() if value}
-            page = await self.call(
-                "GET", path, params={**query, "limit": str(limit or PAGE), "continue": token}
-            )
-            token = page["metadata"].get("continue") or ""
-            yield page
-            del page
-            if not token:
-                return
+        return pages(self.call, path, limit=limit or PAGE, **params)
 
     async def objects(
         self, path: str, *, limit: int | None = None, **params: str

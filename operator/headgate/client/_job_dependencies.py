@@ -9,6 +9,7 @@ from urllib.parse import quote
 from headgate.api.job import finished
 from headgate.client._errors import NotFoundError
 from headgate.client._job_reading import settled
+from headgate.kube.paths import job_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,7 @@ class Dependencies:
         ]
 
     async def _succeeded(self, namespace: str, name: str) -> bool:
-        path = f"/apis/batch/v1/namespaces/{quote(namespace, safe='')}/jobs/{quote(name, safe='')}"
+        path = job_path(quote(namespace, safe=""), quote(name, safe=""))
         try:
             return finished(await self._connection.call("GET", path)) == "succeeded"
         except NotFoundError:

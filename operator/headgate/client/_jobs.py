@@ -15,6 +15,7 @@ from headgate.client._errors import ConflictError, ForbiddenError, NotFoundError
 from headgate.client._job_query import JobQuery
 from headgate.client._patience import patience
 from headgate.client._submission import job_manifest
+from headgate.kube.paths import JOBS, jobs_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from headgate.client._submission import JobOptions
     from headgate.engine.explain import Explanation
 
-BASE: Final = "/apis/batch/v1"
 TRIES: Final = 10
 MAX_ENTRIES: Final = 1000
 """How many Jobs a list has unless it is told otherwise."""
@@ -363,6 +363,5 @@ class AsyncJobs:
 
 
 def _path(namespace: str | None, name: str | None = None) -> str:
-    where = "" if namespace is None else f"/namespaces/{segment(namespace, 'namespaces')}"
-    path = f"{BASE}{where}/jobs"
+    path = JOBS if namespace is None else jobs_path(segment(namespace, "namespaces"))
     return path if name is None else f"{path}/{segment(name, 'jobs.batch')}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,6 +21,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.environments import ScaleReading
 from headgate.engine.explain import explain, usual_runtimes
 from headgate.kube.jobs import job_from
+from headgate.kube.paths import JOBS
 from headgate.kube.resources import path_of
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from headgate.engine.job import Job
 
 R = TypeVar("R", bound="Resource")
-
-JOBS: Final = "/apis/batch/v1/jobs"
 
 
 async def why(connection: Connection, uid: str) -> Explanation | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from headgate.api.names import MANAGED_BY, QUEUE_LABEL
 from headgate.kube.jobs import job_from
 from headgate.kube.list_watch import ListWatch
+from headgate.kube.paths import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
-
-PATH: Final = "/apis/batch/v1/jobs"
 
 
 class ProxyListener(Protocol):
@@ -45,7 +44,7 @@ class JobInformer(ListWatch["Job"]):
         changed: Callable[[], None],
         proxies: ProxyListener | None = None,
     ) -> None:
-        super().__init__(lambda: api, PATH, labels=QUEUE_LABEL, subject="Jobs")
+        super().__init__(lambda: api, JOBS, labels=QUEUE_LABEL, subject="Jobs")
         self._engine = engine
         self._metrics = metrics
         self._clock = clock

@@ -14,6 +14,7 @@ from headgate.api import names
 from headgate.engine.decisions import Admit, Cancel, Requeue, Suspend
 from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from headgate.kube.jobs import canceled_status
+from headgate.kube.paths import job_path
 
 if TYPE_CHECKING:
     from headgate.engine.decisions import Write
@@ -27,7 +28,7 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> None:
     Raises `ApiError`, or one of `UNREACHABLE`.
     """
     job = write.job
-    path = f"/apis/batch/v1/namespaces/{job.namespace}/jobs/{job.name}"
+    path = job_path(job.namespace, job.name)
     # The UID guards against a Job that was deleted and created anew under the same name.
     metadata: Json = {"resourceVersion": str(write.resource_version), "uid": job.uid}
     match write:

@@ -40,7 +40,8 @@ class Answers:
         """Take note that a correction was accepted. The watch will show it as well."""
         if self._answered(decision) is not None:
             decision.job.attempts = 0
-            decision.job.assumed = isinstance(decision, Requeue)
+            if isinstance(decision, Requeue):
+                decision.job.assumed = True
 
     def outdated(self, decision: Write, now: float) -> None:
         """Take note that a write met a newer version of the Job, or none any more.

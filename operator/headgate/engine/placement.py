@@ -56,6 +56,11 @@ class Cluster:
         self.state = "Unknown" if gone else "Pending"
 
 
+def are_remote(clusters: Mapping[str, Cluster] | None) -> bool | None:
+    """Whether the clusters of a pool are remote ones: all of them are, or none. None while it has none."""
+    return next((cluster.remote for cluster in (clusters or {}).values()), None)
+
+
 class Stall(NamedTuple):
     """Why a queue cannot let anything through until somebody changes something."""
 

@@ -13,7 +13,7 @@ from headgate.api.times import seconds
 from headgate.engine.decisions import Admit
 from headgate.engine.environments import NO_OPTIONS, options
 from headgate.engine.line import Line
-from headgate.engine.placement import Cluster, resolve
+from headgate.engine.placement import Cluster, are_remote, resolve
 from headgate.engine.placing import NO_ROOM, Fit, Placing
 from headgate.engine.room import Head
 
@@ -51,7 +51,7 @@ class Pool:
     @property
     def remote(self) -> bool | None:
         """Whether its clusters are remote ones; None while it has none."""
-        return next((cluster.remote for cluster in (self.clusters or {}).values()), None)
+        return are_remote(self.clusters)
 
     @property
     def gives_up(self) -> bool:

@@ -14,7 +14,7 @@ from headgate.engine.environments import NO_OPTIONS
 from headgate.engine.job import JobState
 from headgate.engine.lifecycle import Lifecycle
 from headgate.engine.lineup import Lineup, forget_places
-from headgate.engine.placement import Reach, Stall
+from headgate.engine.placement import Reach, Stall, are_remote
 from headgate.engine.room import NOTHING_KEPT, Kept
 from headgate.engine.runs import Run
 from headgate.engine.shares import Shares
@@ -237,8 +237,8 @@ class Queue:
         self.pool_clusters = clusters
         self.options = options
         self._reopen()
-        remote = next((cluster.remote for cluster in (clusters or {}).values()), self.remote)
-        if remote is not self.remote:
+        remote = are_remote(clusters)
+        if remote not in (None, self.remote):
             self.remote = remote
             self._sort(*self._order)
 

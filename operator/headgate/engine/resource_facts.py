@@ -30,11 +30,7 @@ class ResourceFacts:
         """Take in a version of a ClusterPool; an older one than known is ignored."""
         pool = self._hub.pool(resource.metadata.name)
         known = pool.resource
-        if (
-            known is not None
-            and known.metadata.uid == resource.metadata.uid
-            and int(resource.metadata.resource_version) < int(known.metadata.resource_version)
-        ):
+        if known is not None and known.metadata.uid == resource.metadata.uid and _is_newer(known, resource):
             return
         pool.broken = None
         was_remote = pool.remote
@@ -146,9 +142,7 @@ class ResourceFacts:
         name = resource.metadata.name
         queue = self._hub.queue(name)
         known = queue.resource
-        if known is not None and int(known.metadata.resource_version) > int(
-            resource.metadata.resource_version
-        ):
+        if known is not None and _is_newer(known, resource):
             return
         if known is not None and known.metadata.uid != resource.metadata.uid:
             self.queue_gone(name)

@@ -15,6 +15,8 @@ import yarl
 from kubernetes.aio import client as official
 from kubernetes.aio import config as official_config
 
+from headgate.kube.paging import PAGE, pages
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
@@ -141,15 +143,9 @@ class Api:
                 raise _error(response, payload)
         return payload
 
-    async def pages(self, path: str, *, limit: int = 500, **params: str) -> AsyncIterator[Json]:
+    def pages(self, path: str, *, limit: int = PAGE, **params: str) -> AsyncIterator[Json]:
         """Yield a list page by page, all of one moment; raises `ApiError` 410 when that moment is too long ago."""
-        token = ""
-        while True:
-            page = await self.call("GET", path, params={**params, "limit": str(limit), "continue": token})
-            yield page
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                return
+        return pages(self.call, path, limit=limit, **params)
 
     @asynccontextmanager
     async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from headgate.api.names import HUB_LABEL
 from headgate.kube.client import ApiError
 from headgate.kube.list_watch import ListWatch
+from headgate.kube.paths import JOBS
 from headgate.members.errors import failure
 
 if TYPE_CHECKING:
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATH: Final = "/apis/batch/v1/jobs"
-
 
 class CopyInformer(ListWatch[dict[str, Any]]):
     """Follows the Jobs of one member that belong to this hub."""
 
     def __init__(self, cluster: str, api: Callable[[], Api], proxies: Proxies, *, hub_id: str) -> None:
-        super().__init__(api, PATH, labels=f"{HUB_LABEL}={hub_id}", subject=f"copies in cluster {cluster}")
+        super().__init__(api, JOBS, labels=f"{HUB_LABEL}={hub_id}", subject=f"copies in cluster {cluster}")
         self._cluster = cluster
         self._proxies = proxies
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-import typer
-
 from headgate.cli.completion import names_of
+from headgate.cli.names import a_name, some_names
 from headgate.cli.output.documents import short_name
+from headgate.client import AsyncClient
 
 KINDS = ("jobqueue", "jobqueues", "jq", "queue")
 
@@ -15,17 +15,11 @@ def plain(text: str) -> str:
     return short_name(text, *KINDS)
 
 
-complete = names_of(lambda client: client.queues.names())
+async def _names(client: AsyncClient) -> list[str]:
+    return list(await client.queues.names())
 
-QueueName = Annotated[
-    str, typer.Argument(metavar="NAME", help="The queue.", autocompletion=complete, callback=plain)
-]
-QueueNames = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="NAME",
-        help="The queues.",
-        autocompletion=complete,
-        callback=lambda names: [plain(name) for name in names],
-    ),
-]
+
+complete = names_of(_names)
+
+QueueName = Annotated[str, a_name("The queue.", KINDS, _names)]
+QueueNames = Annotated[list[str], some_names("The queues.", KINDS, _names)]
