@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 
 from controlplane import ClusterAccess, tool
+from tests.cluster.harness.api_server import ApiServer
 from tests.cluster.harness.client import (
     ENVIRONMENTS,
     POLICIES,
@@ -128,14 +127,11 @@ def until_in_force(client: Client) -> None:
 
 
 @dataclass(frozen=True)
-class Site:
+class Site(ApiServer):
     """A control plane with Headgate installed, and what tests do with it."""
 
     cluster: ClusterAccess
-
-    @cached_property
-    def admin(self) -> Client:
-        return self.client_of("admin")
+    WRITER = OPERATOR_USER
 
     @cached_property
     def kubectl(self) -> Kubectl:
@@ -147,9 +143,6 @@ class Site:
         eventually(lambda: self.kubectl("get", "serviceaccount", RELEASE, "-n", SYSTEM))
         token = self.kubectl("create", "token", RELEASE, "-n", SYSTEM, "--duration=24h").stdout.strip()
         return self.cluster.kubeconfig_for("service-account", token)
-
-    def client_of(self, user: str) -> Client:
-        return Client(self.cluster.server, self.cluster.tokens[user], self.cluster.ca_file)
 
     def namespace(self) -> str:
         """Make a fresh namespace in which alice and bob may edit."""
@@ -181,16 +174,6 @@ class Site:
 
     def recorder(self, **options: Any) -> Recorder:
         return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file, **options)
-
-    @contextmanager
-    def frozen_api_server(self) -> Iterator[None]:
-        """Hold the API server still for a while: what is asked meanwhile, it answers all at once."""
-        pid = self.cluster.pids["kube-apiserver"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def operator(self, directory: Path, name: str = "operator", **options: Any) -> OperatorProcess:
         """Return an operator process that is not started yet."""
@@ -232,21 +215,6 @@ class Site:
             return
         body = {"metadata": {"name": RELEASE}, "spec": {"holderIdentity": "", "leaseTransitions": 1}}
         self.admin.create(LEASE.rpartition("/")[0], body)
-
-    def audit(self, since: int = 0) -> list[Json]:
-        """Return what the operator wrote, or tried to, as the API server's audit log has it."""
-        log = self.cluster.audit_log
-        assert log is not None
-        with log.open("rb") as file:
-            file.seek(since)
-            lines = file.read().splitlines()
-        whole = [json.loads(line) for line in lines if line.endswith(b"}")]
-        return [entry for entry in whole if entry["user"]["username"] == OPERATOR_USER]
-
-    def audit_size(self) -> int:
-        """Return where the audit log ends now, for `audit`."""
-        assert self.cluster.audit_log is not None
-        return self.cluster.audit_log.stat().st_size
 
     @contextmanager
     def without_policies(self, *names: str) -> Iterator[None]:

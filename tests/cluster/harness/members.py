@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tests.cluster.harness.client import ENDLESS, JOBS, POOLS, Client, RefusedError, User, eventually
+from tests.cluster.harness.api_server import ApiServer
+from tests.cluster.harness.client import ENDLESS, JOBS, POOLS, RefusedError, User, eventually
 from tests.cluster.harness.cluster import ROOT, SYSTEM, kubectl_for
 from tests.cluster.harness.copies import HUB, Copies, name_of, unsettled
 from tests.cluster.harness.recorder import WATCHED, Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from controlplane import ClusterAccess
     from tests.cluster.harness.cluster import Site
 
@@ -34,16 +29,13 @@ KEY = "kubeconfig"
 
 
 @dataclass(frozen=True)
-class Member:
+class Member(ApiServer):
     """One member cluster."""
 
     name: str
     """What tests call it. Its name in a pool has the test's namespace in front."""
     cluster: ClusterAccess
-
-    @cached_property
-    def admin(self) -> Client:
-        return Client(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file)
+    WRITER = DISPATCHER
 
     @cached_property
     def token(self) -> str:
@@ -85,30 +77,6 @@ class Member:
     def recorder(self) -> Recorder:
         cluster = self.cluster
         return Recorder(cluster.server, cluster.tokens["admin"], cluster.ca_file, watched={"Job": JOBS})
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Hold its API server still for a while: what is asked meanwhile, it answers all at once."""
-        pid = self.cluster.pids["kube-apiserver"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
-
-    def audit(self, since: int = 0) -> list[Json]:
-        """Return what Headgate wrote here, or tried to."""
-        assert self.cluster.audit_log is not None
-        with self.cluster.audit_log.open("rb") as file:
-            file.seek(since)
-            lines = file.read().splitlines()
-        whole = [json.loads(line) for line in lines if line.endswith(b"}")]
-        return [entry for entry in whole if entry["user"]["username"] == DISPATCHER]
-
-    def audit_size(self) -> int:
-        """Return where its audit log ends now, for `audit`."""
-        assert self.cluster.audit_log is not None
-        return self.cluster.audit_log.stat().st_size
 
 
 @dataclass

@@ -247,7 +247,7 @@ def test_a_frozen_cluster_is_lost_and_comes_back(
         fleet.until_state(member, "Running")
     given.queue("own")
     fleet.queue("line", clusters=[fleet.full("west")])
-    with fleet.members["east"].frozen():
+    with fleet.members["east"].frozen_api_server():
         found = fleet.until_state("east", "Pending", "does not answer in time")
         assert "notReadySince" in found
         for queue in ("own", "line"):
