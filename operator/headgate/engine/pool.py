@@ -65,16 +65,20 @@ class Pool:
             self.clusters = None
         else:
             known = self.clusters or {}
-            silent_since = {one.name: seconds(one.not_ready_since or "") for one in resource.status.clusters}
+            written = {one.name: one for one in resource.status.clusters}
             self.clusters = {}
             for spec in resource.spec.clusters:
                 cluster = known.get(spec.name)
                 remote = spec.kubeconfig_secret_ref is not None
                 if cluster is None or cluster.remote is not remote:
                     cluster = Cluster(spec.name, remote)
+                    before = written.get(spec.name)
+                    if before is not None:
+                        cluster.version = before.version or ""
                     if remote:
                         cluster.state, cluster.message = "Pending", "it is being connected"
-                        cluster.silent_since = silent_since.get(spec.name)
+                        if before is not None:
+                            cluster.silent_since = seconds(before.not_ready_since or "")
                 cluster.enabled = spec.state == "Enabled"
                 self.clusters[spec.name] = cluster
         self.resolve_all()

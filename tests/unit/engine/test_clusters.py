@@ -158,6 +158,15 @@ def test_the_silence_of_a_cluster_goes_on_through_a_restart() -> None:
     assert shown(again.silent("west"), "west").not_ready_since == second(again.now)
 
 
+def test_the_version_of_a_cluster_stays_in_the_status_through_a_restart() -> None:
+    one = world().answers("east")
+    known = shown(one).version
+    assert known
+    assert shown(one.restarted(one.write_pool_status())).version == known
+    local = World().answers("local")
+    assert shown(local.restarted(local.write_pool_status()), "local").version == known
+
+
 def test_a_cluster_that_was_lost_is_lost_at_the_first_silence_after_a_restart() -> None:
     one = world(on_cluster_lost="Requeue").silent("east").later(60).silent("east")
     again = one.restarted(one.write_pool_status())
