@@ -37,7 +37,7 @@ snake_case: `queue.spec.run_concurrency`, `queue.status.jobs.waiting`; `to_dict(
 """
 SECTIONS: Final = {
     "The client": ("Client", "UserInfo"),
-    "Queues": ("Queues", "QueueEvent", "QueueFields", "QueueChanges", "QueueFilters"),
+    "Queues": ("Queues", "QueueEvent", "QueueLine", "Place", "QueueFields", "QueueChanges", "QueueFilters"),
     "Compute": ("Pools", "PoolEvent", "Environments", "EnvironmentEvent", "Policies", "PolicyEvent"),
     "Jobs": (
         "Jobs",

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicySpec, SchedulingPolicyStatus
     from headgate.engine.explain import Ahead, Explanation
     from headgate.engine.holds import Hold
+    from headgate.engine.top import Place, QueueLine
 
 __all__ = [
     "ATTRIBUTES",
@@ -114,6 +115,7 @@ __all__ = [
     "NotAuthenticatedError",
     "NotFoundError",
     "NotPausedError",
+    "Place",
     "Policies",
     "PolicyEvent",
     "PoolEvent",
@@ -123,6 +125,7 @@ __all__ = [
     "QueueEvent",
     "QueueFields",
     "QueueFilters",
+    "QueueLine",
     "Queues",
     "RefusedError",
     "SchedulingPolicy",
@@ -157,7 +160,9 @@ _LATER: Final = {
     "JobQueue": "api.jobqueue",
     "JobQueueSpec": "api.jobqueue",
     "JobQueueStatus": "api.jobqueue_status",
+    "Place": "engine.top",
     "QueueEnvironment": "api.jobqueue",
+    "QueueLine": "engine.top",
     "SchedulingPolicy": "api.schedulingpolicy",
     "SchedulingPolicySpec": "api.schedulingpolicy",
     "SchedulingPolicyStatus": "api.schedulingpolicy",

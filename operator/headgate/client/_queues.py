@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headgate.client._events import EventType
     from headgate.client._queue_fields import QueueChanges, QueueFields
     from headgate.client._queue_filters import QueueFilters
+    from headgate.engine.top import QueueLine
 
 TRIES: Final = 10
 """How often a queue is read anew because somebody else changed it in between."""
@@ -204,6 +205,19 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
             raw["spec"]["tags"] = {key: value for key, value in tags.items() if key not in unwanted}
 
         return dict((await self._change(name, change, dry_run=dry_run)).spec.tags)
+
+    async def line(self, name: str, *, limit: int = 5) -> QueueLine:
+        """Return the top of a queue's line: the first `limit` Jobs that wait, what holds each, and when it goes.
+
+        It is computed as `jobs.why` is, from a list of everything, and needs the same right: to list Jobs in the whole
+        cluster. Raises `NotFoundError`, `ForbiddenError`, and ValueError for a limit below 1.
+        """
+        if limit < 1:
+            raise ValueError(f"limit: must be 1 or more, not {limit}")
+        from headgate.client._why import line
+
+        await self.get_manifest(name)
+        return await line(self._connection, name, limit)
 
     async def watch(self, name: str | None = None) -> AsyncIterator[QueueEvent]:
         """Yield an ADDED for each queue that is there (or for the one named), and each change from then on.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headgate.client._queues import AsyncQueues, QueueEvent
     from headgate.client._submission import JobOptions
     from headgate.engine.explain import Explanation
+    from headgate.engine.top import QueueLine
 
 R = TypeVar("R", bound="Resource")
 
@@ -188,6 +189,14 @@ class Queues(Collection["JobQueue"]):
         Raises `NotFoundError` also where the queue has no such tag; then none is removed.
         """
         return self._portal.call(self._async.remove_tags(name, keys, dry_run=dry_run))
+
+    def line(self, name: str, *, limit: int = 5) -> QueueLine:
+        """Return the top of a queue's line: the first `limit` Jobs that wait, what holds each, and when it goes.
+
+        It is computed as `jobs.why` is, from a list of everything, and needs the same right: to list Jobs in the whole
+        cluster. Raises `NotFoundError`, `ForbiddenError`, and ValueError for a limit below 1.
+        """
+        return self._portal.call(self._async.line(name, limit=limit))
 
     def watch(self, name: str | None = None) -> Iterator[QueueEvent]:
         """Yield an ADDED for each queue that is there (or for the one named), and each change from then on.

@@ -1,4 +1,4 @@
-"""Why a Job waits: the operator's own engine, told of all that there is, is asked what it would do.
+"""Why a Job waits, and who goes next: the operator's own engine, told of all that there is, says what it would do.
 
 What only the operator sees, such as whether a cluster answers, is taken from the statuses that it writes.
 """
@@ -20,40 +20,61 @@ from headgate.api.schedulingpolicy import SchedulingPolicy
 from headgate.engine.engine import Engine
 from headgate.engine.environments import ScaleReading
 from headgate.engine.explain import explain, usual_runtimes
+from headgate.engine.top import top
 from headgate.kube.jobs import job_from
 from headgate.kube.paths import JOBS
 from headgate.kube.resources import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from headgate.api.meta import Resource
     from headgate.client._connection import Connection
     from headgate.engine.explain import Explanation
     from headgate.engine.job import Job
+    from headgate.engine.top import QueueLine
 
+T = TypeVar("T")
 R = TypeVar("R", bound="Resource")
 
 
 async def why(connection: Connection, uid: str) -> Explanation | None:
     """Explain a live Job, None if there is none of this UID (any more); raises `HeadgateError`."""
+
+    def answer(engine: Engine, now: float, runtimes: Mapping[str, float]) -> Explanation | None:
+        return explain(engine, uid, now, runtimes) if uid in engine.jobs else None
+
+    return await _ask(connection, answer)
+
+
+async def line(connection: Connection, queue: str, limit: int) -> QueueLine:
+    """Return the first places in the line of a queue; raises `HeadgateError`."""
+
+    def answer(engine: Engine, now: float, runtimes: Mapping[str, float]) -> QueueLine:
+        return top(engine, queue, now, runtimes, limit)
+
+    return await _ask(connection, answer)
+
+
+async def _ask(connection: Connection, answer: Callable[[Engine, float, Mapping[str, float]], T]) -> T:
+    """Return what an engine answers that knows everything, at a time and with the usual runtimes of queues."""
     engine = Engine()
     now = time.time()
     await _tell_resources(connection, engine, now)
     jobs, version = await _jobs(connection)
-    return await asyncio.to_thread(_explain, engine, jobs, version, uid, now)
 
+    def compute() -> T:
+        runtimes = usual_runtimes(jobs)
+        # As the operator does after a start.
+        jobs.sort(key=lambda job: (job.created, job.uid))
+        for job in jobs:
+            engine.job_seen(job, now)
+        engine.versions_passed(int(version))
+        engine.loaded(now)
+        return answer(engine, now, runtimes)
 
-def _explain(engine: Engine, jobs: list[Job], version: str, uid: str, now: float) -> Explanation | None:
-    """Compute the answer, which may take a second or two."""
-    runtimes = usual_runtimes(jobs)
-    # As the operator does after a start.
-    jobs.sort(key=lambda job: (job.created, job.uid))
-    for job in jobs:
-        engine.job_seen(job, now)
-    engine.versions_passed(int(version))
-    engine.loaded(now)
-    return explain(engine, uid, now, runtimes) if uid in engine.jobs else None
+    # It may take a second or two.
+    return await asyncio.to_thread(compute)
 
 
 async def _tell_resources(connection: Connection, engine: Engine, now: float) -> None:

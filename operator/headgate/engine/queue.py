@@ -119,16 +119,27 @@ class Queue:
         """Return the Job that goes next under the limits and the order, or None."""
         if not self._open or 0 < self._action_limit <= self.active:
             return None
-        joined_only = self.joined_only
+        job = self._first(joined_only=self.joined_only)
+        return None if job is not None and job.requeued and job.stopping else job
+
+    def _first(self, *, joined_only: bool) -> Job | None:
         returned = self._lineup.returned
         if returned.waiting and (job := returned.first(joined_only=joined_only)) is not None:
-            return None if job.stopping else job
+            return job
         if self.head is not None:
             # Who is at the head stays there until it goes: no turn, draw or usage takes the room it waits for.
             job = self._lineup.next_beside(self.head.job, joined_only=joined_only)
             if job is not None:
                 return job
         return self._lineup.next(joined_only=joined_only)
+
+    def file_out(self) -> Iterator[Job]:
+        """Yield who is next and who is after that, whatever holds the queue back; each leaves the line for good."""
+        while (job := self._first(joined_only=False)) is not None:
+            assert job.lane is not None
+            self._lineup.served(job.lane)
+            self.withdraw(job)
+            yield job
 
     @property
     def joined_only(self) -> bool:

@@ -111,6 +111,15 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
     denied = headgate("job", "why", *here, "second")
     assert (denied.code, "may not list jobs.batch in the whole cluster" in denied.err) == (1, True)
 
+    page = headgate.ok("queue", "get", queue, user="admin")
+    _, _, top = page.partition("Top Of The Line:\n")
+    assert [line.split()[:2] for line in top.splitlines()[1:3]] == [
+        [given.namespace, first],
+        [given.namespace, last],
+    ]
+    assert "The First Is Held By:\n  ActionLimit\n" in top
+    unseen = headgate.ok("queue", "get", queue, user="bob")
+    assert unseen.endswith("Top Of The Line:  unknown: you may not list jobs.batch in the whole cluster\n")
     canceled = headgate.ok("job", "cancel", *here, "first", "--message", "enough", user="admin")
     assert canceled == "job.batch/first canceled\n"
     eventually(lambda: states("--filter", "inactive") == {"first": "canceled"})

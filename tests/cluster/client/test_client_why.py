@@ -47,6 +47,9 @@ def test_the_order_that_is_told_is_the_order_that_comes(client: Client, given: U
     for place, name in enumerate(line):
         assert [ahead.name for ahead in told[name].ahead] == line[:place]
         assert [hold.reason for hold in told[name].holds] == ["ActionLimit"]
+    top = client.queues.line(given.full("line"), limit=4)
+    assert (top.queue, top.waiting, [place.name for place in top.places]) == (given.full("line"), 6, line[:4])
+    assert [hold.reason for hold in top.places[0].holds] == ["ActionLimit"]
     given.end_all("line", 7)
     assert admission_order(given) == first + line
 
@@ -71,6 +74,8 @@ def test_what_holds_it(client: Client, viewer: Client, given: User) -> None:
     client.queues.pause(given.full("line"), note="for now")
     eventually(lambda: given.status("line")["dispatch"]["paused"])
     assert client.jobs.why("next").holds[0].reason == "Paused"
+    (place,) = viewer.queues.line(given.full("line")).places
+    assert (place.name, place.seconds, place.holds[0].reason) == ("next", None, "Paused")
     assert client.jobs.why("runs").holds == ()
 
 
@@ -86,3 +91,8 @@ def test_of_what_there_is_nothing_to_say(client: Client, given: User) -> None:
         client.jobs.why("free")
     with pytest.raises(NotFoundError):
         client.jobs.why("nobody")
+    assert client.queues.line(given.full("line")).places == ()
+    with pytest.raises(NotFoundError):
+        client.queues.line("nobody")
+    with pytest.raises(ValueError, match="must be 1 or more"):
+        client.queues.line(given.full("line"), limit=0)

@@ -19,7 +19,8 @@ from headgate.cli.output import ages, documents
 from headgate.cli.output.table import Column, Table
 from headgate.cli.queue.columns import COLUMNS
 from headgate.cli.queue.page import page
-from headgate.client import Ahead, Explanation, JobException, JobInfo
+from headgate.cli.queue.top import lines as top_lines
+from headgate.client import Ahead, Explanation, JobException, JobInfo, Place, QueueLine
 from headgate.engine.holds import Hold
 
 HERE = Path(__file__).parent
@@ -160,6 +161,16 @@ def test_the_page_about_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: NOW)
 
     same_as_file(job_page(JOB), "job-train.txt")
+
+
+def test_the_top_of_a_line() -> None:
+    limit = Hold("ActionLimit", "20 of 20 Jobs are active", "raise the limit", NOW - 60)
+    places = (Place("etl", "first", 90.0, (limit,)), Place("etl", "second", None, (limit, limit)))
+
+    same_as_file(top_lines(QueueLine("nightly", 7, places)), "top-nightly.txt")
+    at_once = QueueLine("nightly", 1, (Place("etl", "first", 0.0, ()),))
+    assert top_lines(at_once).splitlines()[-1].split() == ["etl", "first", "now", "<none>"]
+    assert top_lines(None) == "Top Of The Line:  <none>\n"
 
 
 def test_why_a_job_waits() -> None:

@@ -8,7 +8,8 @@ import typer
 from headgate.api.times import timestamp
 from headgate.cli.job.names import JobName
 from headgate.cli.output import documents
-from headgate.cli.output.ages import duration, moment
+from headgate.cli.output.ages import moment
+from headgate.cli.output.holds import about, hold_lines
 from headgate.cli.output.page import Page
 from headgate.cli.output.table import Column, Table
 from headgate.cli.verb import Session, verb
@@ -23,13 +24,6 @@ AHEAD: Final[tuple[Column["Ahead"], ...]] = (
 )
 
 
-def about(seconds: float | None) -> str:
-    """Return when something happens: an estimate, and worded as one."""
-    if seconds is None:
-        return "unknown"
-    return "now" if seconds < 1 else f"in about {duration(seconds)}"
-
-
 def page(told: "Explanation") -> str:
     """Return what there is to say of a Job that waits."""
     text = Page()
@@ -37,11 +31,7 @@ def page(told: "Explanation") -> str:
     text.add("Queue", told.queue)
     text.add("Position", _position(told))
     text.add("Estimate", about(told.estimate))
-    lines = []
-    for hold in told.holds:
-        since = f", since {moment(timestamp(hold.since))}" if hold.since is not None else ""
-        lines += [f"{hold.reason}{since}", f"  {hold.message}", f"  To let it go on: {hold.remedy}"]
-    text.block("Held By", lines)
+    text.block("Held By", hold_lines(told.holds))
     text.block("Goes Before It", Table(AHEAD).lines(told.ahead))
     return text.render()
 

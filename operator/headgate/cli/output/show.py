@@ -37,8 +37,12 @@ async def show(
     columns: Sequence[Column[T]],
     page: Callable[[T], str],
     showing: Showing,
+    below: Callable[[T], Awaitable[str]] | None = None,
 ) -> None:
-    """Print the objects of these names: one page after the other, or as `showing` says."""
+    """Print the objects of these names: one page after the other, or as `showing` says.
+
+    `below` returns what a page ends with; it may take a while, and the rest is not kept back for it.
+    """
     form = showing.output
     if form in ("json", "yaml", "name"):
         manifests = await session.each(names, source.get_manifest)
@@ -50,6 +54,9 @@ async def show(
         return
     found = await session.each(names, source.get)
     if form == "page":
-        typer.echo("\n\n".join(page(each) for each in found), nl=False)
+        for number, each in enumerate(found):
+            typer.echo(("\n\n" if number else "") + page(each), nl=False)
+            if below is not None:
+                typer.echo(await below(each), nl=False)
     else:
         Rows(columns, form, headings=not showing.no_headers).print(found)
