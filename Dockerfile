@@ -1,35 +1,35 @@
-# The operator's image. Nothing is installed that is not in requirements.lock with its hash, and nothing of the build
-# stage remains but the virtual environment. It runs as a user without a name, with a read-only root file system.
+# The operator's image: Debian's Python with the libraries it loads, the packages of requirements.lock, and Headgate. No
+# shell, no package manager, no user with a name in the cluster, a root file system that can be read-only.
+#
+# `python -m hack.image build` builds this same file without a registry, and with the same bytes each time.
 
-ARG PYTHON=3.13
+ARG DEBIAN=debian:trixie-slim
 
-FROM python:${PYTHON}-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
-RUN python -m venv --without-pip /opt/headgate
-WORKDIR /src
+FROM ${DEBIAN} AS build
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates python3 python3-pip
+WORKDIR /build
+COPY hack/image/rootfs.py ./
+RUN python3 rootfs.py debian /image
 COPY requirements.lock ./
-RUN pip --python /opt/headgate/bin/python install --require-hashes --only-binary :all: -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
-COPY operator ./operator
-# The package itself is pure Python: its files are copied to where an installation would put them, so that no build
-# tool has to be downloaded that the lock does not name.
-RUN site="$(/opt/headgate/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-    && cp -r operator/headgate "${site}/headgate" \
-    && printf '%s\n' '#!/opt/headgate/bin/python' 'import sys' 'from headgate.__main__ import main' 'sys.exit(main())' \
-        > /opt/headgate/bin/headgate-operator \
-    && chmod 0755 /opt/headgate/bin/headgate-operator \
-    && /opt/headgate/bin/python -m compileall -q "${site}"
+RUN python3 -m pip install --no-compile --require-hashes --only-binary :all: --root-user-action ignore \
+        --target /image/usr/local/lib/python3.13/dist-packages --requirement requirements.lock
+# Pure Python: its files are copied to where an installation would put them, so that no build tool has to be downloaded
+# that the lock does not name.
+COPY operator/headgate /image/usr/local/lib/python3.13/dist-packages/headgate
+COPY LICENSE /image/licenses/LICENSE
+RUN python3 rootfs.py finish /image
 
-FROM python:${PYTHON}-slim
+FROM scratch
 LABEL org.opencontainers.image.title="headgate" \
       org.opencontainers.image.description="Job queues for Kubernetes as custom resources" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /opt/headgate /opt/headgate
-COPY LICENSE /licenses/LICENSE
-ENV PATH=/opt/headgate/bin:$PATH \
-    PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
-WORKDIR /tmp
+COPY --from=build /image /
+# Nothing is loaded from the working directory, which somebody could write to.
+ENV PATH=/usr/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1
 USER 65532:65532
+WORKDIR /tmp
 EXPOSE 8080
-ENTRYPOINT ["headgate-operator"]
+ENTRYPOINT ["python", "-m", "headgate"]

@@ -22,6 +22,7 @@ TYPED: Final = (
     "hack/facade.py",
     "hack/client_reference.py",
     "hack/generated.py",
+    "hack/image",
     "hack/local",
     "hack/kubeconform.py",
     "hack/lint.py",

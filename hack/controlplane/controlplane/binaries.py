@@ -87,13 +87,16 @@ def key(module: Path = MODULE) -> str:
     return digest.hexdigest()[:16]
 
 
+def cache() -> Path:
+    """Return the folder outside the clone for what is built once: ``HEADGATE_CACHE``, else the user's."""
+    if chosen := os.environ.get("HEADGATE_CACHE"):
+        return Path(chosen).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headgate"
+
+
 def folder(module: Path = MODULE) -> Path:
     """Return where the built programs of this module are kept."""
-    if chosen := os.environ.get("HEADGATE_CACHE"):
-        base = Path(chosen).absolute()
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headgate"
-    return base / "controlplane" / key(module)
+    return cache() / "controlplane" / key(module)
 
 
 def path_of(name: str, module: Path = MODULE) -> Path:

@@ -1,0 +1,145 @@
+"""One build of the Dockerfile with Buildah, which needs neither a daemon nor a registry.
+
+Everything a build makes is below one temporary directory, Buildah's storage too: nothing of the machine's own
+containers is touched, and what an interrupted build leaves is that directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import yaml
+from hack.image import requirements, wheels
+from hack.image.errors import ImageError
+
+from controlplane.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+CHART: Final = Path("charts/headgate/Chart.yaml")
+TEMPORARY: Final = "build-"
+
+
+def reference(root: Path = ROOT) -> str:
+    """Return the image's name and tag, as the chart asks for it when only its registry is left out."""
+    chart = yaml.safe_load((root / CHART).read_text())
+    return f"{chart['name']}:{chart['appVersion']}"
+
+
+def build(out: Path, cache: Path, root: Path = ROOT) -> None:
+    """Write the image of the tree at `root` to the file `out`; `cache` keeps what the next build needs again.
+
+    Raises
+    ------
+    ImageError
+        If this machine cannot build it, or a step failed.
+    """
+    if lacking := requirements.missing():
+        raise ImageError(" ".join(lacking))
+    cache.mkdir(parents=True, exist_ok=True)
+    progress = Progress("operator image")
+    try:
+        with TemporaryDirectory(prefix=TEMPORARY, dir=cache) as work:
+            Build(root, cache, Path(work)).run(out)
+    except BaseException:
+        progress.end("failed")
+        raise
+    progress.end("built")
+
+
+class Build:
+    """The steps of one build, in a directory of its own."""
+
+    def __init__(self, root: Path, cache: Path, work: Path) -> None:
+        self._root = root
+        self._cache = cache
+        self._work = work
+
+    def run(self, out: Path) -> None:
+        """Build, and write the archive."""
+        base = self._base()
+        found = wheels.download(self._root / "requirements.lock", self._cache)
+        only_these = self._work / "pip.conf"
+        only_these.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+        identity = self._work / "image"
+        self._buildah(
+            "build", "--isolation=chroot", "--pull-never", "--layers=false", "--timestamp=0",
+            f"--build-arg=DEBIAN={base}", f"--volume={found}:/wheels:ro", f"--volume={only_these}:/etc/pip.conf:ro",
+            f"--iidfile={identity}", self._root,
+        )  # fmt: skip
+        with replaced(out) as archive:
+            self._buildah(
+                "push", identity.read_text().strip(), f"docker-archive:{archive}:{reference(self._root)}"
+            )
+
+    def _base(self) -> str:
+        """Return the name of Debian's base image, made from Debian's packages."""
+        suite = re.search(
+            r"^ARG DEBIAN=debian:(\w+)-slim$", (self._root / "Dockerfile").read_text(), re.MULTILINE
+        )
+        if not suite:
+            raise ImageError(
+                "Dockerfile: no line ARG DEBIAN=debian:<suite>-slim, which says which Debian to take"
+            )
+        packages = self._cache / f"debian-{suite[1]}.tar"
+        if not packages.exists():
+            with replaced(packages) as archive:
+                self._run(
+                    "mmdebstrap", "--quiet", "--mode=root", "--variant=apt", "--format=tar", suite[1], archive
+                )
+        container = self._buildah("from", "scratch")
+        self._buildah("add", "--quiet", container, packages, "/")
+        name = f"localhost/debian:{suite[1]}-slim"
+        self._buildah("commit", "--quiet", "--rm", container, name)
+        return name
+
+    def _buildah(self, *arguments: str | Path) -> str:
+        storage = [
+            f"--root={self._work / 'storage'}",
+            f"--runroot={self._work / 'run'}",
+            "--storage-driver=vfs",
+        ]
+        return self._run("buildah", *storage, *arguments)
+
+    def _run(self, *command: str | Path) -> str:
+        """Run a program and return what it prints; the files it makes do not depend on the user's umask."""
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            umask=0o022,
+            env={**os.environ, "TMPDIR": str(self._work)},
+        )
+        if done.returncode:
+            raise ImageError(f"{command[0]} failed:\n{(done.stdout + done.stderr).strip()[-4000:]}")
+        return done.stdout.strip()
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield the name of a file to write, which gets its own name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def clear(cache: Path) -> None:
+    """Remove what interrupted builds left; nobody else may be building."""
+    for leftover in cache.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(leftover)
