@@ -313,6 +313,27 @@ def test_completion(headgate: Headgate, queue: str, given: User, tmp_path: Path)
     assert "_HEADGATE_COMPLETE=complete_bash" in script
 
 
+def test_completion_behind_kubectl(headgate: Headgate, queue: str, given: User) -> None:
+    programs = Path(sys.executable).parent
+    assert (programs / "kubectl_complete-headgate").exists(), "install the package anew"
+
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            [programs / "kubectl", "__complete", "headgate", *words],
+            env={
+                **os.environ,
+                "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+                "KUBECONFIG": headgate.kubeconfig("bob"),
+                "HEADGATE_COMPLETION_SECONDS": "60",
+            },
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.splitlines()
+
+    assert complete("queue", "get", f"{given.namespace}-") == [queue, ":4"]
+    assert complete("queue", "dra") == ["drain\tLet a queue refuse new Jobs and finish...", ":4"]
+
+
 def _tidy(body: dict[str, object]) -> dict[str, object]:
     del body["metadata"]["managedFields"]  # type: ignore[attr-defined]
     return body

@@ -153,6 +153,26 @@ def test_a_plugin_of_kubectl_says_how_it_is_called(program: str, tmp_path: Path)
     assert f"Usage: {program.replace('-', ' ')} queue get" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("queue", "unse"), ":4\n"),
+        (("po",), "pool\tSets of clusters that queues never leave.\n:4\n"),
+        (("queue", "list", "-o", "w"), "wide\n:4\n"),
+        (("queue", "get", "it's"), ":4\n"),
+        (("job", "submit", "-f", ""), ":0\n"),
+        (("job", "list", "-f", ""), ":4\n"),
+        (("queue", "list", "--kubeconfig", ""), ":0\n"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_completion_behind_kubectl(words: tuple[str, ...], answer: str) -> None:
+    code = "from headgate.cli.plugin import complete; complete()"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+
+    assert (done.stdout, done.stderr) == (answer, "")
+
+
 @pytest.mark.parametrize("words", list(reference.commands()), ids=" ".join)
 def test_help_asks_nobody_and_fits_into_80_columns(words: tuple[str, ...]) -> None:
     lines = reference.help_text(words, 80).splitlines()
