@@ -26,6 +26,7 @@ TYPED: Final = (
     "hack/local",
     "hack/kubeconform.py",
     "hack/lint.py",
+    "hack/node",
     "tests",
     "bench",
 )

@@ -74,7 +74,7 @@ def content(module: Path) -> dict[str, str]:
 
 def test_real_module_pins_every_tool() -> None:
     found = binaries.tools()
-    assert {*binaries.CORE, "helm", "kind", "kubeconform"} <= found.keys()
+    assert {*binaries.CORE, "helm", "kind", "kubeconform", "kubelet", "kube-proxy"} <= found.keys()
     assert "gitVersion=v1.37.2" in " ".join(found["kube-apiserver"].flags)
     assert "version=v4.3.1" in " ".join(found["helm"].flags)
 

@@ -33,6 +33,8 @@ class Settings:
     audit: bool = False
     etcd_prefix: str = "/registry"
     controllers: tuple[str, ...] = components.ALL_CONTROLLERS
+    kubelets: bool = False
+    """Whether real nodes may join: it then has what the API server shows their kubelets."""
     client_ca: Path | None = None
     """Who shows a certificate that one of these CAs signed is its common name, of the groups its organizations name."""
 
@@ -113,6 +115,7 @@ class Cluster:
                 port=self._port,
                 audit=self.settings.audit,
                 client_ca=self.settings.client_ca,
+                kubelets=self.settings.kubelets,
             )
         if name == CONTROLLER_MANAGER:
             return components.controller_manager(self.files, self.settings.controllers)
@@ -136,6 +139,8 @@ class Cluster:
         files.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
         credentials.write_token_file(files.tokens, self._tokens)
         credentials.write_signing_key(files.signing_key)
+        if self.settings.kubelets:
+            credentials.write_client_certificate(files.kubelet_client)
         (files.directory / "scheduler.yaml").write_text(components.scheduler_configuration(files))
         (files.directory / "kwok.yaml").write_text(components.KWOK_CONFIGURATION)
         if self.settings.audit:

@@ -90,6 +90,11 @@ class Files:
         return self.pki / "service-account.key"
 
     @property
+    def kubelet_client(self) -> Path:
+        """The certificate that the API server shows to kubelets; its key is beside it, with the suffix ``.key``."""
+        return self.pki / "kubelet-client.crt"
+
+    @property
     def tokens(self) -> Path:
         """The static tokens."""
         return self.pki / "tokens.csv"
@@ -110,7 +115,14 @@ class Files:
 
 
 def api_server(
-    files: Files, *, etcd: str, etcd_prefix: str, port: int, audit: bool, client_ca: Path | None
+    files: Files,
+    *,
+    etcd: str,
+    etcd_prefix: str,
+    port: int,
+    audit: bool,
+    client_ca: Path | None,
+    kubelets: bool,
 ) -> list[str]:
     """Return the arguments of kube-apiserver."""
     arguments = [
@@ -136,6 +148,12 @@ def api_server(
         arguments += [f"--audit-policy-file={files.audit_policy}", f"--audit-log-path={files.audit_log}"]
     if client_ca:
         arguments.append(f"--client-ca-file={client_ca}")
+    if kubelets:
+        arguments += [
+            f"--kubelet-client-certificate={files.kubelet_client}",
+            f"--kubelet-client-key={files.kubelet_client.with_suffix('.key')}",
+            "--kubelet-preferred-address-types=InternalIP",
+        ]
     return arguments
 
 

@@ -53,6 +53,7 @@ class ControlPlane(RunningCluster):
         nodes: int = 10,
         node_shape: NodeShape | None = None,
         audit: bool = False,
+        kubelets: bool = False,
     ) -> ControlPlane:
         """Start a fresh control plane and return when Jobs created on it would run.
 
@@ -67,8 +68,10 @@ class ControlPlane(RunningCluster):
             What fits on each of them.
         audit
             Whether every write is logged, see `audit_log`.
+        kubelets
+            Whether real nodes may join. This needs the program openssl.
         """
-        settings = Settings(nodes=nodes, node_shape=node_shape or NodeShape(), audit=audit)
+        settings = Settings(nodes=nodes, node_shape=node_shape or NodeShape(), audit=audit, kubelets=kubelets)
         ensure(CORE)
 
         def attempt() -> ControlPlane:

@@ -2,7 +2,7 @@
 
 Static tokens are enough here, and they are what makes users like ``alice`` cheap. Nothing but the standard
 library is needed: the API server makes its own serving certificate, and an EC private key is a few bytes of
-DER.
+DER. Only the certificate that the API server shows to real kubelets takes a program, openssl.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import subprocess
 from typing import TYPE_CHECKING
+
+from controlplane.errors import ControlPlaneError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +58,28 @@ def write_signing_key(path: Path) -> None:
     body = b"\x02\x01\x01" + b"\x04\x20" + scalar + b"\xa0" + bytes([len(P256_OID)]) + P256_OID
     text = base64.encodebytes(b"\x30" + bytes([len(body)]) + body).decode()
     write_secret(path, f"-----BEGIN EC PRIVATE KEY-----\n{text}-----END EC PRIVATE KEY-----\n")
+
+
+def write_client_certificate(path: Path) -> None:
+    """Write a certificate that signs itself, for a client, and its key beside it with the suffix ``.key``."""
+    path.with_suffix(".key").touch(mode=0o600)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-nodes",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+    ]
+    command += ["-days", "3650", "-subj", "/CN=kube-apiserver", "-addext", "extendedKeyUsage=clientAuth"]
+    try:
+        subprocess.run(
+            [*command, "-keyout", path.with_suffix(".key"), "-out", path], capture_output=True, check=True
+        )
+    except FileNotFoundError as error:
+        raise ControlPlaneError("openssl is not installed, and real nodes need a certificate") from error
 
 
 def write_kubeconfig(path: Path, *, server: str, ca: bytes, user: str, token: str) -> None:

@@ -29,20 +29,35 @@ GRACE_SECONDS = 2.0  # etcd and the API server would wait many seconds for watch
 class Processes:
     """The running processes of one control plane, owned by a supervisor that dies with us."""
 
-    def __init__(self, logs: Path, *, remove: Sequence[Path] = ()) -> None:
-        """Start the supervisor; ``remove`` are folders it deletes at its end, also when we are killed."""
+    def __init__(self, logs: Path, *, remove: Sequence[Path] = (), within: Sequence[str] = ()) -> None:
+        """Start the supervisor.
+
+        Parameters
+        ----------
+        logs
+            The folder of the processes' output.
+        remove
+            Folders that the supervisor deletes at its end, also when we are killed.
+        within
+            A command that the supervisor is started by, as an argument of it, and that ends with it.
+        """
         logs.mkdir(parents=True, exist_ok=True)
         self.pids: dict[str, int] = {}
         self._logs = logs
         self._lock = threading.Lock()
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SUPERVISOR), *map(str, remove)],
+            [*within, sys.executable, "-I", "-S", str(SUPERVISOR), *map(str, remove)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
             env={**ENVIRONMENT, **os.environ},
             start_new_session=True,  # Ctrl-C is for us: we end it in our own order
         )
+
+    @property
+    def pid(self) -> int:
+        """The supervisor, or the command that it was started by."""
+        return self._supervisor.pid
 
     def start(self, name: str, argv: Sequence[str | Path]) -> int:
         """Start a process under a name that is not running."""

@@ -61,6 +61,11 @@ class RunningCluster:
         return self._cluster.files.audit_log if self._cluster.settings.audit else None
 
     @property
+    def kubelet_client(self) -> Path | None:
+        """The certificate that the API server shows to kubelets, where it was started for some."""
+        return self._cluster.files.kubelet_client if self._cluster.settings.kubelets else None
+
+    @property
     def pids(self) -> dict[str, int]:
         """The process of each component that runs."""
         return dict(self._processes.pids)

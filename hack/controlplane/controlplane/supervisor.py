@@ -9,12 +9,15 @@ killed pytest leaves etcd and the API server behind, and ``PR_SET_PDEATHSIG`` se
   leave;
 * we die, however we die: ``PR_SET_PDEATHSIG`` makes the kernel kill all children.
 
+It can also be the first process of a PID namespace: then whatever its children started ends with it too.
+
 It must stay importable by a bare interpreter (``python -I -S``): standard library only, nothing of this
 package.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 1.0
+REMOVE_SECONDS = 10.0
 
 
 def die_with_parent() -> Callable[[], None] | None:
@@ -84,6 +88,15 @@ class Children:
         """Return the exit code of each, None while it runs."""
         return {name: child.poll() for name, child in self._running.items()}
 
+    def reap_others(self) -> None:
+        """Let go of what has ended and was not started here: the first process inherits every orphan."""
+        ours = {child.pid for child in self._running.values()}
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in ours:
+                    return  # it is waited for by name; the orphans behind it have time
+                os.waitpid(ended.si_pid, 0)
+
     def kill_all(self) -> None:
         """Kill all at once: what they hold is thrown away, so there is nothing to save gracefully."""
         for child in self._running.values():
@@ -112,6 +125,8 @@ def serve(children: Children) -> None:
     pending = b""
     while os.getppid() == owner:
         readable, _, _ = select.select([0], [], [], POLL_SECONDS)
+        if os.getpid() == 1:
+            children.reap_others()
         if not readable:
             continue
         received = os.read(0, 65536)
@@ -128,10 +143,9 @@ def serve(children: Children) -> None:
 
 def remove(folder: str) -> None:
     """Remove a folder that dying processes may still be writing to."""
-    for _ in range(20):
+    deadline = time.monotonic() + REMOVE_SECONDS
+    while os.path.exists(folder) and time.monotonic() < deadline:
         shutil.rmtree(folder, ignore_errors=True)
-        if not os.path.exists(folder):
-            return
         time.sleep(0.05)
 
 

@@ -1,0 +1,70 @@
+"""What a real node needs of the machine, and what of that is missing here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+PACKAGES: Final = {
+    "busybox": "busybox-static",
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "unshare": "util-linux",
+    "nsenter": "util-linux",
+}
+"""Debian's package of each program."""
+CNI_PACKAGE: Final = "containernetworking-plugins"
+CNI_FOLDERS: Final = (Path("/opt/cni/bin"), Path("/usr/lib/cni"))
+CNI_PLUGINS: Final = ("bridge", "host-local", "loopback")
+TOOLS: Final = ("kubelet", "kube-proxy")
+"""What of go.mod's tools only a real node needs."""
+
+
+def missing() -> list[str]:
+    """Return what is missing here, a sentence each; nothing where a node can run."""
+    if not sys.platform.startswith("linux"):
+        return [f"A real node needs Linux; this is {sys.platform}."]
+    found = []
+    if os.geteuid() != 0:
+        found.append("A real node needs root, for namespaces, mounts and network devices.")
+    elif said := refusal():
+        found.append(f"A real node needs namespaces of its own, which are refused here: {said}.")
+    if "overlay" not in Path("/proc/filesystems").read_text().split():
+        found.append("A real node needs overlayfs, which this kernel does not have.")
+    if names := missing_packages():
+        found.append(f"A real node needs the Debian packages {' '.join(names)}.")
+    return found
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages to install, each once."""
+    names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    if cni_folder() is None:
+        names.append(CNI_PACKAGE)
+    return sorted(set(names))
+
+
+def cni_folder() -> Path | None:
+    """Return where the CNI plugins are, or None where one of them is missing."""
+    for folder in CNI_FOLDERS:
+        if all(os.access(folder / name, os.X_OK) for name in CNI_PLUGINS):
+            return folder
+    return None
+
+
+def refusal() -> str:
+    """Return why a process may not have namespaces of its own; empty where it may."""
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "true"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""  # its package is named among the missing ones
+    return done.stderr.strip() if done.returncode else ""
