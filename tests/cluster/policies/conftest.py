@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.policies.support import POOL, Api, Kubectl, eventually, job, pool, queue, set_depth
+from tests.cluster.harness.client import RefusedError
+from tests.cluster.harness.cluster import VALIDATING
+from tests.cluster.policies.support import POOL, Api, eventually, job, pool, queue, set_depth
 
 from headgate.admission.bindings import bindings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.cluster.harness.client import Client
+    from tests.cluster.harness.cluster import Site
+
     MakeQueue = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def fence(control_plane: object, kubectl: Kubectl) -> dict[str, str]:
+def fence(site: Site) -> dict[str, str]:
     """The Lease that the fencing policy looks at, and the prefix of the policies."""
-    found = json.loads(kubectl("get", "validatingadmissionpolicybindings", "-o", "json").stdout)["items"]
+    found = site.admin.items(VALIDATING)
     (binding,) = [b for b in found if b["metadata"]["name"].endswith("-job-fence")]
     reference = binding["spec"]["paramRef"]
     return {
@@ -30,23 +35,29 @@ def fence(control_plane: object, kubectl: Kubectl) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def api(control_plane: object, kubectl: Kubectl, namespace: str) -> Api:
-    return Api(kubectl, namespace)
+@pytest.fixture(scope="session")
+def clients(site: Site) -> dict[str, Client]:
+    return {user: site.client_of(user) for user in ("admin", "alice", "bob")}
 
 
 @pytest.fixture
-def make_queue(api: Api, kubectl: Kubectl, fence: dict[str, str]) -> Iterator[Callable[..., str]]:
+def api(site: Site, clients: dict[str, Client], namespace: str) -> Api:
+    return Api(site, clients, namespace)
+
+
+@pytest.fixture
+def make_queue(api: Api, fence: dict[str, str]) -> Iterator[Callable[..., str]]:
     """Make queues that are in effect, and delete them afterwards."""
     made: list[str] = []
 
     def make(**spec: Any) -> str:
         name = f"q-{uuid.uuid4().hex[:8]}"
-        eventually(lambda: api.send("create", queue(name, **spec)).accepted())
+        eventually(lambda: api.create(queue(name, **spec)).accepted())
         made.append(name)
         made_queue = api.get("jobqueue", name)
         uid, of_pool = made_queue["metadata"]["uid"], made_queue["spec"]["pool"]
-        api.send("create", *bindings_for(name, uid, of_pool, policy_prefix=fence["prefix"])).accepted()
+        for binding in bindings_for(name, uid, of_pool, policy_prefix=fence["prefix"]):
+            api.create(binding).accepted()
 
         def in_effect() -> None:
             # All bindings must be known. The probe shows the mutating ones; a full queue shows the validating ones.
@@ -64,13 +75,13 @@ def make_queue(api: Api, kubectl: Kubectl, fence: dict[str, str]) -> Iterator[Ca
 
     yield make
     for name in made:
-        if kubectl("get", "jobqueue", name, "--ignore-not-found").stdout:
+        if api.exists("jobqueue", name):
             set_depth(api, name, 0)
-            kubectl("delete", "jobqueue", name, "--wait=false", "--ignore-not-found")
+            api.delete("jobqueue", name).accepted()
 
 
 @pytest.fixture
-def make_pool(api: Api, kubectl: Kubectl) -> Iterator[Callable[..., str]]:
+def make_pool(api: Api) -> Iterator[Callable[..., str]]:
     """Make pools, and delete them afterwards."""
     made: list[str] = []
 
@@ -82,25 +93,19 @@ def make_pool(api: Api, kubectl: Kubectl) -> Iterator[Callable[..., str]]:
 
     yield make
     for name in made:
-        api.patch(
-            "clusterpool", name, {"status": {"queues": 0}}, options=("--subresource=status",)
-        ).accepted()
-        kubectl("delete", "clusterpool", name, "--wait=false")
+        api.patch("clusterpool", name, {"status": {"queues": 0}}, subresource="status").accepted()
+        api.delete("clusterpool", name).accepted()
 
 
 @pytest.fixture
-def set_term(kubectl: Kubectl, fence: dict[str, str]) -> Callable[[int | None], None]:
+def set_term(site: Site, fence: dict[str, str]) -> Callable[[int | None], None]:
     """Set the Lease's term, as a replica that takes over does."""
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{fence['namespace']}/leases"
 
     def change(term: int | None) -> None:
-        kubectl("create", "namespace", fence["namespace"], check=False)
-        lease = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {"name": fence["name"], "namespace": fence["namespace"]},
-            "spec": {"holderIdentity": "test", **({} if term is None else {"leaseTransitions": term})},
-        }
-        kubectl("delete", "lease", fence["name"], "-n", fence["namespace"], "--ignore-not-found")
-        kubectl("create", "-f", "-", input=json.dumps(lease))
+        spec = {"holderIdentity": "test", **({} if term is None else {"leaseTransitions": term})}
+        with suppress(RefusedError):
+            site.admin.delete(f"{leases}/{fence['name']}")
+        site.admin.create(leases, {"metadata": {"name": fence["name"]}, "spec": spec})
 
     return change

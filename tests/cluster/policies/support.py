@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.cluster.harness.client import ENVIRONMENTS, MERGE, POOLS, QUEUES, RefusedError
+from tests.cluster.harness.cluster import MUTATING, VALIDATING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from subprocess import CompletedProcess
+
+    from tests.cluster.harness.client import Client
+    from tests.cluster.harness.cluster import Site
+
+Json = dict[str, Any]
 
 QUEUE = "headgate.dev/queue"
 POOL = "headgate.dev/pool"
@@ -22,18 +29,6 @@ REQUEUED_FROM = "headgate.dev/requeued-from"
 DISPATCHER = "headgate.dev/dispatcher"
 
 
-class Kubectl(Protocol):
-    """The fixture `kubectl`."""
-
-    def __call__(
-        self,
-        *args: str,
-        input: str | None = None,
-        check: bool = True,
-        user: str = "admin",
-    ) -> CompletedProcess[str]: ...
-
-
 def job(
     name: str = "job",
     *,
@@ -42,15 +37,15 @@ def job(
     labels: dict[str, str] | None = None,
     annotations: dict[str, str] | None = None,
     manager: str | None = None,
-) -> dict[str, Any]:
+) -> Json:
     """Return a Job, in a queue if one is named."""
-    metadata: dict[str, Any] = {"name": name}
+    metadata: Json = {"name": name}
     if queue is not None or labels:
         metadata["labels"] = {**({QUEUE: queue} if queue is not None else {}), **(labels or {})}
     if annotations:
         metadata["annotations"] = annotations
     container = {"name": "main", "image": "none", "resources": {"requests": {"cpu": "1m"}}}
-    spec: dict[str, Any] = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+    spec: Json = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
     if suspend is not None:
         spec["suspend"] = suspend
     if manager is not None:
@@ -60,7 +55,7 @@ def job(
 
 def queue(
     name: str, *, pool: str = "default", annotations: dict[str, str] | None = None, **spec: Any
-) -> dict[str, Any]:
+) -> Json:
     """Return a JobQueue without limits."""
     return {
         "apiVersion": "headgate.dev/v1alpha1",
@@ -70,7 +65,7 @@ def queue(
     }
 
 
-def pool(name: str, *clusters: dict[str, Any]) -> dict[str, Any]:
+def pool(name: str, *clusters: Json) -> Json:
     """Return a ClusterPool."""
     return {
         "apiVersion": "headgate.dev/v1alpha1",
@@ -80,17 +75,17 @@ def pool(name: str, *clusters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def local(name: str) -> dict[str, Any]:
+def local(name: str) -> Json:
     """Return the cluster of a pool that Headgate runs in."""
     return {"name": name, "local": True}
 
 
-def remote(name: str) -> dict[str, Any]:
+def remote(name: str) -> Json:
     """Return a cluster of a pool that Headgate would reach with a kubeconfig."""
     return {"name": name, "kubeconfigSecretRef": {"namespace": "headgate-system", "name": name}}
 
 
-def environment(name: str, *, pool: str = "default", **spec: Any) -> dict[str, Any]:
+def environment(name: str, *, pool: str = "default", **spec: Any) -> Json:
     """Return a ComputeEnvironment without a capacity."""
     return {
         "apiVersion": "headgate.dev/v1alpha1",
@@ -100,50 +95,74 @@ def environment(name: str, *, pool: str = "default", **spec: Any) -> dict[str, A
     }
 
 
-class Api:
-    """kubectl in one namespace, with objects instead of text."""
+PATHS = {
+    "job": "/apis/batch/v1/namespaces/{}/jobs",
+    "jobqueue": QUEUES,
+    "clusterpool": POOLS,
+    "computeenvironment": ENVIRONMENTS,
+    "validatingadmissionpolicybinding": VALIDATING,
+    "mutatingadmissionpolicybinding": MUTATING,
+}
 
-    def __init__(self, kubectl: Kubectl, namespace: str) -> None:
-        self._kubectl = kubectl
+
+class Api:
+    """The API in one namespace, as several users see it; what is refused is an answer, and no exception."""
+
+    def __init__(self, site: Site, clients: dict[str, Client], namespace: str) -> None:
+        self._kubectl = site.kubectl
+        self._clients = clients
         self.namespace = namespace
 
-    def send(
-        self, verb: str, *objects: dict[str, Any], user: str = "admin", options: tuple[str, ...] = ()
-    ) -> Answer:
-        """Create, apply or replace."""
-        text = "\n---\n".join(json.dumps(o) for o in objects)
-        return Answer(
-            self._kubectl(verb, "-n", self.namespace, "-f", "-", *options, input=text, check=False, user=user)
-        )
+    def send(self, verb: str, body: Json, *, user: str = "admin", options: tuple[str, ...] = ()) -> Answer:
+        """Apply or replace as kubectl does."""
+        arguments = (verb, "-n", self.namespace, "-f", "-", *options)
+        done = self._kubectl(*arguments, input=json.dumps(body), check=False, user=user)
+        return Answer(done.returncode == 0, done.stderr)
 
-    def create(self, *objects: dict[str, Any], user: str = "admin", dry_run: bool = False) -> Answer:
-        return self.send(
-            "create", *objects, user=user, options=("-o", "json", *(["--dry-run=server"] * dry_run))
-        )
+    def create(self, body: Json, *, user: str = "admin", dry_run: bool = False) -> Answer:
+        return self._call("POST", self._path(body["kind"].lower()), body, user=user, dry_run=dry_run)
 
     def patch(
         self,
         kind: str,
         name: str,
-        change: dict[str, Any],
+        change: Json,
         *,
         user: str = "admin",
-        options: tuple[str, ...] = (),
+        subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Answer:
-        arguments = ("patch", kind, name, "-n", self.namespace, "--type=merge", "-p", json.dumps(change))
-        return Answer(self._kubectl(*arguments, *options, check=False, user=user))
+        path = self._path(kind, name) + (f"/{subresource}" if subresource else "")
+        return self._call("PATCH", path, change, user=user, dry_run=dry_run, content_type=MERGE)
 
     def delete(self, kind: str, name: str, *, user: str = "admin", dry_run: bool = False) -> Answer:
-        options = ["--dry-run=server"] if dry_run else ["--wait=false"]
-        return Answer(
-            self._kubectl("delete", kind, name, "-n", self.namespace, *options, check=False, user=user)
-        )
+        options = {"propagationPolicy": "Background"}
+        return self._call("DELETE", self._path(kind, name), options, user=user, dry_run=dry_run)
 
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            self._kubectl("get", kind, name, "-n", self.namespace, "-o", "json").stdout
-        )
-        return found
+    def get(self, kind: str, name: str) -> Json:
+        return self._call("GET", self._path(kind, name)).accepted().object
+
+    def exists(self, kind: str, name: str) -> bool:
+        return self._call("GET", self._path(kind, name)).ok
+
+    def _path(self, kind: str, name: str = "") -> str:
+        return PATHS[kind].format(self.namespace) + (f"/{name}" if name else "")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        user: str = "admin",
+        dry_run: bool = False,
+        content_type: str = "application/json",
+    ) -> Answer:
+        path += "?dryRun=All" * dry_run
+        try:
+            return Answer(True, "", self._clients[user].call(method, path, body, content_type=content_type))
+        except RefusedError as error:
+            return Answer(False, error.message)
 
     def annotations(self, kind: str, name: str) -> dict[str, str]:
         found: dict[str, str] = self.get(kind, name)["metadata"].get("annotations", {})
@@ -152,7 +171,7 @@ class Api:
     def suspended(self, name: str) -> bool:
         return bool(self.get("job", name)["spec"]["suspend"])
 
-    def admit(self, name: str, *, term: str, user: str = "admin", options: tuple[str, ...] = ()) -> Answer:
+    def admit(self, name: str, *, term: str, user: str = "admin", dry_run: bool = False) -> Answer:
         """Do what the operator does when it lets a Job through."""
         annotations = {
             ADMITTED_AT: "2026-01-01T00:00:00.000001Z",
@@ -160,22 +179,16 @@ class Api:
             CLUSTER: "local",
         }
         change = {"metadata": {"annotations": annotations}, "spec": {"suspend": False}}
-        return self.patch("job", name, change, user=user, options=options)
+        return self.patch("job", name, change, user=user, dry_run=dry_run)
 
 
-class Answer:
+class Answer(NamedTuple):
     """What the API server answered."""
 
-    def __init__(self, result: CompletedProcess[str]) -> None:
-        self.ok = result.returncode == 0
-        self.message = result.stderr
-        self._output = result.stdout
-
-    @property
-    def object(self) -> dict[str, Any]:
-        """The object in the answer."""
-        found: dict[str, Any] = json.loads(self._output)
-        return found
+    ok: bool
+    message: str
+    """Why it was refused."""
+    object: Json = {}
 
     def accepted(self) -> Answer:
         """Fail unless it was accepted."""
@@ -209,9 +222,9 @@ def set_depth(api: Api, name: str, current: int) -> None:
     """Write the status as the operator would."""
     limit = api.get("jobqueue", name)["spec"]["depth"]
     change = {"status": {"depth": {"current": current, "limit": limit}}}
-    api.patch("jobqueue", name, change, options=("--subresource=status",)).accepted()
+    api.patch("jobqueue", name, change, subresource="status").accepted()
 
 
-def set_shares(api: Api, name: str, shares: list[dict[str, Any]]) -> None:
+def set_shares(api: Api, name: str, shares: list[Json]) -> None:
     """Write the status as the operator would."""
-    api.patch("jobqueue", name, {"status": {"shares": shares}}, options=("--subresource=status",)).accepted()
+    api.patch("jobqueue", name, {"status": {"shares": shares}}, subresource="status").accepted()

@@ -9,7 +9,7 @@ from tests.cluster.policies.support import Api, environment, eventually, local, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cluster.policies.support import Answer, Kubectl
+    from tests.cluster.policies.support import Answer
 
 
 def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
@@ -31,7 +31,7 @@ def test_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str)
 
 
 def test_an_environment_is_in_clusters_of_its_pool(
-    api: Api, kubectl: Kubectl, make_pool: Callable[..., str], namespace: str
+    api: Api, make_pool: Callable[..., str], namespace: str
 ) -> None:
     east, west = f"east-{namespace}", f"west-{namespace}"
     here = make_pool(local(east))
@@ -56,7 +56,7 @@ def test_an_environment_is_in_clusters_of_its_pool(
         eventually(lambda: api.create(environment("x", pool=here, clusters=[east]), dry_run=True).refused())
         api.patch("computeenvironment", name, {"spec": {"state": "Disabled"}}).accepted()
     finally:
-        kubectl("delete", "computeenvironment", name, "--wait=false")
+        api.delete("computeenvironment", name).accepted()
 
 
 def test_an_environment_of_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
@@ -90,7 +90,7 @@ def test_a_cluster_with_active_jobs_stays_in_its_pool(
     def has(active: int) -> None:
         status = [{"name": east["name"], "active": active}, {"name": west["name"], "active": 0}]
         change = {"status": {"clusters": status}}
-        api.patch("clusterpool", here, change, options=("--subresource=status",)).accepted()
+        api.patch("clusterpool", here, change, subresource="status").accepted()
 
     def becomes(*clusters: dict[str, object], **spec: object) -> Answer:
         return api.patch("clusterpool", here, {"spec": {"clusters": list(clusters), **spec}})

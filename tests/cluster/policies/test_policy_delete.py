@@ -14,7 +14,7 @@ def test_a_queue_with_live_jobs(api: Api, make_queue: Callable[..., str]) -> Non
     name = make_queue()
     status = {"depth": {"current": 5, "limit": 10}, "jobs": {"total": 9, "waiting": 3, "active": 2}}
     status["jobs"].update(succeeded=4, failed=0, canceled=0, timedOut=0)
-    api.patch("jobqueue", name, {"status": status}, options=("--subresource=status",)).accepted()
+    api.patch("jobqueue", name, {"status": status}, subresource="status").accepted()
     answer = api.delete("jobqueue", name, dry_run=True)
     answer.refused(f'JobQueue "{name}" cannot be deleted: it has 5 live Jobs (3 waiting, 2 active)')
     set_depth(api, name, 0)
@@ -29,5 +29,5 @@ def test_the_default_queue(api: Api) -> None:
 
 def test_a_pool_with_queues(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
     name = make_pool(local(f"c-{namespace}"))
-    api.patch("clusterpool", name, {"status": {"queues": 2}}, options=("--subresource=status",)).accepted()
+    api.patch("clusterpool", name, {"status": {"queues": 2}}, subresource="status").accepted()
     api.delete("clusterpool", name).refused(f'ClusterPool "{name}" cannot be deleted: 2 queues are in it')

@@ -29,7 +29,7 @@ def test_a_right_term_does_not_help_who_may_not_admit(
 ) -> None:
     set_term(4)
     api.create(job(queue=make_queue()), user="alice").accepted()
-    eventually(lambda: api.admit("job", term="4", options=("--dry-run=server",)).accepted())
+    eventually(lambda: api.admit("job", term="4", dry_run=True).accepted())
     api.admit("job", term="4", user="alice").refused("belongs to Headgate")
 
 
@@ -55,10 +55,10 @@ def test_a_stale_term_is_refused(
 ) -> None:
     set_term(7)
     api.create(job(queue=make_queue()), user="alice").accepted()
-    eventually(lambda: api.admit("job", term="7", options=("--dry-run=server",)).accepted())
+    eventually(lambda: api.admit("job", term="7", dry_run=True).accepted())
     set_term(8)
     eventually(
-        lambda: api.admit("job", term="7", options=("--dry-run=server",)).refused(
+        lambda: api.admit("job", term="7", dry_run=True).refused(
             "term 7 is not the current term 8: another replica leads"
         )
     )
@@ -78,7 +78,7 @@ def test_an_admission_says_when(
 ) -> None:
     set_term(2)
     api.create(job(queue=make_queue()), user="alice").accepted()
-    eventually(lambda: api.admit("job", term="2", options=("--dry-run=server",)).accepted())
+    eventually(lambda: api.admit("job", term="2", dry_run=True).accepted())
     change = {"metadata": {"annotations": {TERM: "2"}}, "spec": {"suspend": False}}
     api.patch("job", "job", change).refused("belongs to Headgate")
 

@@ -67,9 +67,8 @@ def test_in_a_pool_of_the_local_cluster_a_job_is_nobodys_proxy(api: Api, near: s
 
 
 def test_a_job_that_is_no_proxy_cannot_be_labelled_into_such_a_pool(api: Api, far: str, near: str) -> None:
-    api.create(
-        job("plain", suspend=True), job("proxy", suspend=True, manager=DISPATCHER), user="alice"
-    ).accepted()
+    api.create(job("plain", suspend=True), user="alice").accepted()
+    api.create(job("proxy", suspend=True, manager=DISPATCHER), user="alice").accepted()
     told = "cannot change any more: delete the Job and create it anew with the label, without spec.managedBy"
     eventually(
         lambda: label(api, "plain", far).refused(
@@ -145,7 +144,8 @@ def test_what_a_job_does_may_change_as_long_as_there_is_no_copy(
 ) -> None:
     set_term(2)
     change = {"spec": {"parallelism": 3, "backoffLimit": 2}}
-    api.create(job("waits", queue=far), job("runs-here", queue=near), user="alice").accepted()
+    api.create(job("waits", queue=far), user="alice").accepted()
+    api.create(job("runs-here", queue=near), user="alice").accepted()
     eventually(lambda: api.admit("runs-here", term="2").accepted())
     api.patch("job", "waits", change, user="alice").accepted()
     api.patch("job", "runs-here", change, user="alice").accepted()

@@ -25,12 +25,12 @@ from tests.cluster.policies.support import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.cluster.policies.support import Answer, Kubectl
+    from tests.cluster.harness.cluster import Kubectl
+    from tests.cluster.policies.support import Answer
 
     SetTerm = Callable[[int | None], None]
 
 RECORD = (ADMITTED_AT, CLUSTER, ENVIRONMENT, PLACEMENT)
-DRY = ("--dry-run=server",)
 
 
 @pytest.fixture
@@ -73,12 +73,12 @@ def requeue(
     *,
     instead: dict[str, str | None] | None = None,
     user: str = "admin",
-    options: tuple[str, ...] = (),
+    dry_run: bool = False,
 ) -> Answer:
     """Do what the operator does when a cluster is lost, with some annotations as they should not be."""
     annotations = {**dict.fromkeys(RECORD), TERM: "4", REQUEUED_FROM: cluster, **(instead or {})}
     change = {"metadata": {"annotations": annotations}, "spec": {"suspend": True}}
-    return api.patch("job", name, change, user=user, options=options)
+    return api.patch("job", name, change, user=user, dry_run=dry_run)
 
 
 def unchanged(api: Api, name: str, change: Callable[[], Answer]) -> None:
@@ -126,7 +126,7 @@ def test_a_stale_term_is_refused(api: Api, proxy: str, east: str) -> None:
         "term 3 is not the current term 4: another replica leads"
     )
     requeue(api, proxy, east, instead={TERM: None}).refused(f'Job "{proxy}"', "belongs to Headgate")
-    requeue(api, proxy, east, options=DRY).accepted()
+    requeue(api, proxy, east, dry_run=True).accepted()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_only_a_whole_record_sends_a_job_back(
     api: Api, proxy: str, east: str, wrong: dict[str, str | None]
 ) -> None:
     unchanged(api, proxy, lambda: requeue(api, proxy, east, instead=wrong))
-    requeue(api, proxy, east, options=DRY).accepted()
+    requeue(api, proxy, east, dry_run=True).accepted()
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def may_admit(kubectl: Kubectl, api: Api, proxy: str) -> Iterator[None]:
 @pytest.mark.usefixtures("may_admit")
 def test_only_who_may_admit_sends_a_job_back(api: Api, proxy: str, east: str) -> None:
     def allowed() -> None:
-        assert requeue(api, proxy, east, user="bob", options=(*DRY, "-o", "json")).object["spec"]["suspend"]
+        assert requeue(api, proxy, east, user="bob", dry_run=True).accepted().object["spec"]["suspend"]
 
     eventually(allowed)
     unchanged(api, proxy, lambda: requeue(api, proxy, east, user="alice"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.policies.support import Api, Kubectl, eventually, queue
+from tests.cluster.policies.support import Api, eventually, queue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.cluster.harness.cluster import Kubectl
 
 pytestmark = pytest.mark.cluster
 
