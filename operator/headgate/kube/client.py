@@ -6,6 +6,7 @@ works, token reload included. What is left out are its typed models, which cost 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -67,6 +68,7 @@ class Api:
         self._request_seconds = request_seconds
         self._session: aiohttp.ClientSession | None = None
         self._watches: set[aiohttp.ClientResponse] = set()
+        self._left: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self._closed = False
 
     @classmethod
@@ -94,6 +96,9 @@ class Api:
             response.close()
         if self._session is not None:
             await self._session.close()
+        for opening in self._left:
+            opening.cancel()
+        await asyncio.gather(*self._left, return_exceptions=True)
         await self.official.close()
 
     async def authorization(self) -> dict[str, str]:
@@ -165,13 +170,22 @@ class Api:
         self, path: str, params: Mapping[str, str], headers: dict[str, str], *, silence: float | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._request_seconds, sock_read=silence)
-        async with self._http().get(
-            self._url(path),
-            params=params,
-            headers={**headers, **await self.authorization()},
-            timeout=timeout,
-            server_hostname=self.configuration.tls_server_name,
-        ) as response:
+        opening = asyncio.ensure_future(
+            self._http().get(
+                self._url(path),
+                params=params,
+                headers={**headers, **await self.authorization()},
+                timeout=timeout,
+                server_hostname=self.configuration.tls_server_name,
+            )
+        )
+        try:
+            response = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            self._left.add(opening)
+            opening.add_done_callback(self._abandon)
+            raise
+        async with response:
             if response.status >= 400:
                 raise _error(response, await response.read())
             self._watches.add(response)
@@ -179,9 +193,14 @@ class Api:
                 yield response
             finally:
                 self._watches.discard(response)
-                # Left in the middle of it: to part in good form would take the other side, and outlast `close`.
-                if response.connection is not None and response.connection.transport is not None:
-                    response.connection.transport.abort()
+                _abort(response)
+
+    def _abandon(self, opening: asyncio.Future[aiohttp.ClientResponse]) -> None:
+        """Leave what was asked for, and is not wanted any more when the answer comes."""
+        self._left.discard(opening)
+        if not opening.cancelled() and opening.exception() is None:
+            _abort(opening.result())
+            opening.result().close()
 
     def _url(self, path: str) -> yarl.URL:
         # Made of the names of objects, in which nothing needs quoting: not looking for it is half the cost.
@@ -199,6 +218,12 @@ class Api:
                 trust_env=False,
             )
         return self._session
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """Leave in the middle of it: to part in good form would take the other side, and outlast `close`."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:

@@ -72,3 +72,33 @@ async def test_a_watch_ends_when_its_client_is_closed() -> None:
         await api.close()
         await asyncio.wait({next_event}, timeout=30)
         assert isinstance(next_event.exception(), UNREACHABLE)
+
+
+async def test_a_watch_that_is_left_before_it_opens_leaves_nothing_open() -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    server = await asyncio.start_server(answer_nothing, "127.0.0.1", 0)
+    async with server:
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        api = Api(configuration)
+
+        async def look() -> None:
+            async with api.watch("/apis", silence=60):
+                raise AssertionError("there is no answer")
+
+        looking = asyncio.create_task(look())
+        await asyncio.wait_for(asked.wait(), 30)
+        looking.cancel()
+        await asyncio.wait({looking})
+        await api.close()
+
+        await asyncio.wait_for(ended.wait(), 30)
+        assert api._left == set()
