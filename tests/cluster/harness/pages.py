@@ -9,8 +9,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
+
+
+def kubeconfig_in(kubeconfig: Path, namespace: str, target: Path) -> Path:
+    """Write a kubeconfig whose current context is in a namespace, as a page supposes that names none."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    (named,) = [one for one in config["contexts"] if one["name"] == config["current-context"]]
+    named["context"]["namespace"] = namespace
+    target.write_text(yaml.safe_dump(config))
+    return target
 
 
 @dataclass(frozen=True)
