@@ -6,7 +6,8 @@
 ARG DEBIAN=debian:trixie-slim
 
 FROM ${DEBIAN} AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates python3 python3-pip
+RUN apt-get update && DEBIAN_FRONTEND=noninteractive \
+    apt-get install --quiet --yes --no-install-recommends binutils ca-certificates python3 python3-pip
 WORKDIR /build
 COPY hack/image/rootfs.py ./
 RUN python3 rootfs.py debian /image

@@ -9,9 +9,11 @@ ARGS ?=
 WORKERS ?= 3
 # Clusters beside the control plane of `make up`, in a pool of their own.
 MEMBERS ?= 0
+# Where `make image` writes.
+OUT ?= dist/headgate.tar
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 
-.PHONY: help demo test up down bench crds facade lint
+.PHONY: help demo test up down bench image crds facade lint
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
@@ -31,6 +33,9 @@ down: .venv/stamp ## stop what `make up` started, and remove its state
 
 bench: .venv/stamp ## measure; ARGS go to python -m bench
 	@$(RUN) -m bench $(ARGS)
+
+image: .venv/stamp ## the operator's image as a file, without a registry: OUT=headgate.tar
+	@$(RUN) -m hack.image build --out $(OUT)
 
 crds: .venv/stamp ## write crds/ and the chart's copies from the models
 	@$(RUN) -m headgate.api.crds --write

@@ -35,6 +35,19 @@ def reference(root: Path = ROOT) -> str:
     return f"{chart['name']}:{chart['appVersion']}"
 
 
+def inputs(root: Path = ROOT) -> list[Path]:
+    """Return the files that a build reads, relative to the tree: what .dockerignore lets through, and three more."""
+    rules = (root / ".dockerignore").read_text().splitlines()
+    found = [root / "Dockerfile", root / ".dockerignore", root / CHART]
+    for rule in rules:
+        if rule.startswith("!"):
+            path = root / rule[1:]
+            found += [path] if path.is_file() else path.rglob("*")
+    return sorted(
+        path.relative_to(root) for path in found if path.is_file() and path.parent.name != "__pycache__"
+    )
+
+
 def build(out: Path, cache: Path, root: Path = ROOT) -> None:
     """Write the image of the tree at `root` to the file `out`; `cache` keeps what the next build needs again.
 

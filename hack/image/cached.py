@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from hack.image import builder
 
 from controlplane import binaries
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-INPUTS: Final = (
-    "Dockerfile",
-    ".dockerignore",
-    "LICENSE",
-    "requirements.lock",
-    "hack/image/*.py",
-    "operator/headgate/**/*.py",
-)
 KEPT: Final = 4
 """Images of earlier sources that are kept: somebody may be using them."""
 
@@ -54,8 +44,8 @@ def operator_image() -> Path:
 
 def key() -> str:
     """Return a name for everything that decides what the image is, but for Debian's packages."""
-    digest = hashlib.sha256(f"{platform.machine()} {builder.reference()}".encode())
-    for pattern in INPUTS:
-        for path in sorted(builder.ROOT.glob(pattern)):
-            digest.update(f"\0{path.relative_to(builder.ROOT)}\0".encode() + path.read_bytes())
+    digest = hashlib.sha256(platform.machine().encode())
+    builders = Path(__file__).parent.glob("*.py")
+    for path in (*(builder.ROOT / name for name in builder.inputs()), *sorted(builders)):
+        digest.update(f"\0{path.relative_to(builder.ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -70,8 +70,8 @@ DROPPED: Final = (
     f"{LIBRARY}/idlelib",
     f"{LIBRARY}/pydoc_data",
     f"{LIBRARY}/sqlite3",
-    f"{LIBRARY}/turtledemo",
-    f"{LIBRARY}/__pycache__",
+    f"{LIBRARY}/test",
+    f"{LIBRARY}/turtle*",
 )
 FILES: Final = {
     "etc/passwd": f"root:x:0:0:root:/:/nologin\nheadgate:x:{USER}:{USER}:headgate:/tmp:/nologin\n",
@@ -84,9 +84,14 @@ LINKS: Final = {
     # where OpenSSL looks when a kubeconfig names no certificate authority
     "usr/lib/ssl/cert.pem": "/etc/ssl/certs/ca-certificates.crt",
 }
-# Generated classes, one a module and loaded only when they are used: most of the client, and we use next to none.
-GENERATED: Final = tuple(
-    f"{SITE}/kubernetes/{client}/{kind}" for client in ("client", "aio/client") for kind in ("api", "models")
+# Modules that are loaded only when they are used, and next to none of them is: the client's generated classes, most of
+# it, and Rich's colours for source code.
+ON_DEMAND: Final = (
+    f"{SITE}/kubernetes/client/api",
+    f"{SITE}/kubernetes/client/models",
+    f"{SITE}/kubernetes/aio/client/api",
+    f"{SITE}/kubernetes/aio/client/models",
+    f"{SITE}/pygments/lexers",
 )
 # Everything the operator can load, then the names of what was loaded.
 LOAD: Final = """
@@ -107,7 +112,11 @@ def debian(root: Path) -> None:
             f"{PYTHON}: change PYTHON in {Path(__file__).name}, or take another Debian"
         )
     with TemporaryDirectory() as work:
-        subprocess.run(["apt-get", "download", "--quiet", *PACKAGES], cwd=work, check=True)
+        subprocess.run(
+            ["apt-get", "download", "--quiet", "--option=APT::Sandbox::User=root", *PACKAGES],
+            cwd=work,
+            check=True,
+        )
         for archive in sorted(Path(work).glob("*.deb")):
             unpack(archive, root)
     for pattern in DROPPED:
@@ -144,30 +153,34 @@ def unpack(archive: Path, root: Path) -> None:
 
 def finish(root: Path) -> None:
     """Remove what is never loaded, compile the rest, and see that the operator can be loaded in there."""
-    for leftover in sorted(root.rglob("__pycache__")):
-        shutil.rmtree(leftover)
-    remove(root / SITE / "bin")
+    for leftover in [
+        root / SITE / "bin",
+        *sorted(root.rglob("__pycache__")),
+        *sorted((root / SITE).glob("*/tests")),
+    ]:
+        remove(leftover)
     for path in sorted(root.rglob("*")):  # what was copied has the modes of somebody's clone
         if not path.is_symlink() and path != root / "tmp":
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     used = loaded(root)
-    for folder in GENERATED:
-        for path in sorted((root / folder).glob("*.py")):
-            if path.name != "__init__.py" and f"/{path.relative_to(root)}" not in used:
+    for folder in ON_DEMAND:
+        for path in sorted((root / folder).glob("[!_]*.py")):
+            if f"/{path.relative_to(root)}" not in used:
                 path.unlink()
-    # not by their time: that would be another image each time
+    subprocess.run(["strip", "--strip-unneeded", *sorted(root.rglob("*.so"))], check=True)
     for folder in (LIBRARY, SITE):
         done = compileall.compile_dir(
             root / folder,
             quiet=1,
             stripdir=str(root),
             prependdir="/",
+            # not by the time of the source, which is another one in each build
             invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
         if not done:
             sys.exit(f"{folder}: not everything compiles")
     if loaded(root) != used:
-        sys.exit("the image loads other modules than before it was made smaller: look at GENERATED")
+        sys.exit("other modules are loaded than before the image was made smaller: look at ON_DEMAND")
 
 
 def loaded(root: Path) -> set[str]:
