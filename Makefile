@@ -9,6 +9,8 @@ ARGS ?=
 WORKERS ?= 3
 # Clusters beside the control plane of `make up`, in a pool of their own.
 MEMBERS ?= 0
+# `real`: one node with kubelet, containerd and real containers in place of simulated ones. Linux, as root.
+NODE ?=
 # Where `make image` writes.
 OUT ?= dist/headgate.tar
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
@@ -22,11 +24,12 @@ demo: .venv/stamp ## two queues contend for one full environment, live in this t
 	@$(RUN) -m hack.demo
 
 test: .venv/stamp ## all tests, and lint; ARGS="-k drain" for some of them
-	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform >&2
+	@$(RUN) -m controlplane build etcd kube-apiserver kube-controller-manager kube-scheduler kwok helm kubeconform \
+		$$($(RUN) -m hack.node tools) >&2
 	@$(RUN) -m pytest --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-up: .venv/stamp ## control plane and operator in the background: eval "$$(make up)"; MEMBERS=2: more
-	@$(RUN) -m hack.local up --members=$(MEMBERS)
+up: .venv/stamp ## start control plane and operator: eval "$$(make up)"; MEMBERS=2, NODE=real: more
+	@$(RUN) -m hack.local up --members=$(MEMBERS) --node=$(NODE)
 
 down: .venv/stamp ## stop what `make up` started, and remove its state
 	@$(RUN) -m hack.local down

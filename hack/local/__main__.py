@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from hack.local import chart, keeper, members
+from hack.local import chart, keeper, members, node
+from hack.node import requirements
 
 from controlplane import ControlPlaneError, daemon
 from controlplane.binaries import CORE, ensure
@@ -43,15 +44,29 @@ def main(argv: list[str] | None = None) -> int:
 def up(arguments: argparse.Namespace) -> None:
     """Start what is missing of control plane, chart and operator."""
     directory: Path = arguments.dir
-    ensure([*CORE, "helm"])
+    real = arguments.node == "real"
+    if real:
+        node.require()
+    ensure([*CORE, "helm", *(requirements.TOOLS if real else ())])
     with turn(directory):
-        state, already = daemon.up(directory, arguments.nodes, members=arguments.members, audit=False)
+        state, already = daemon.up(
+            directory,
+            0 if real else arguments.nodes,
+            members=arguments.members,
+            audit=False,
+            kubelets=real,
+        )
         say(f"control plane {'already runs' if already else 'started'} at {state['server']}")
         kubeconfig = Path(state["kubeconfig"])
         if not already:
-            keeper.down(directory)  # it belongs to a control plane that is gone
+            keeper.down(directory)  # they belong to a control plane that is gone
+            node.down(directory)
         chart.install(kubeconfig)
         say("chart applied: CRDs, admission policies, roles")
+        if real:
+            already = node.up(directory)
+            say(f"real node {'already runs' if already else 'started'}, with the image busybox")
+            say("another image, as docker save writes it: .venv/bin/python -m hack.node load FILE")
         token = chart.operator_kubeconfig(
             kubeconfig,
             directory / "service-account.kubeconfig",
@@ -85,7 +100,7 @@ def down(arguments: argparse.Namespace) -> None:
         say("nothing is running")
         return
     with turn(directory):
-        was = [keeper.down(directory), daemon.down(directory)]
+        was = [keeper.down(directory), node.down(directory), daemon.down(directory)]
         clear(directory)
         shutil.rmtree(keeper.folder(directory), ignore_errors=True)
         for name in ("lock", "state.json", "serve.log", "kwok.yaml", "scheduler.yaml", "turn"):
@@ -98,6 +113,11 @@ def down(arguments: argparse.Namespace) -> None:
 def keep(arguments: argparse.Namespace) -> None:
     """Hold the operator in the foreground."""
     keeper.keep(arguments.dir, arguments.kubeconfig)
+
+
+def keep_node(arguments: argparse.Namespace) -> None:
+    """Hold the real node in the foreground."""
+    node.keep(arguments.dir)
 
 
 @contextlib.contextmanager
@@ -117,8 +137,9 @@ def parser() -> argparse.ArgumentParser:
         (up, "start control plane and operator in the background; the last line printed sets KUBECONFIG"),
         (down, "stop them and remove their state"),
         (keep, "hold the operator in the foreground"),
+        (keep_node, "hold the real node in the foreground"),
     ):
-        added = commands.add_parser(function.__name__, help=text, description=text)
+        added = commands.add_parser(function.__name__.replace("_", "-"), help=text, description=text)
         added.add_argument(
             "--dir",
             type=lambda given: Path(given).absolute(),
@@ -128,6 +149,12 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         if function is up:
             added.add_argument("--nodes", type=int, default=NODES, help="simulated nodes (default 10)")
+            added.add_argument(
+                "--node",
+                choices=["", *node.KINDS],
+                default="",
+                help="one real node in place of simulated ones",
+            )
             added.add_argument(
                 "--members", type=int, default=0, help="clusters of a pool of their own (default 0)"
             )

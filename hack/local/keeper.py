@@ -6,19 +6,18 @@ runs, and `state.json` is there when the operator leads.
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import signal
-import subprocess
+import contextlib
 import sys
 import time
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from hack.local.process import OperatorProcess
 
 from controlplane import ControlPlaneError, daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT: Final = Path(__file__).parents[2]
 PAUSE_SECONDS: Final = 1.0
@@ -36,18 +35,8 @@ def up(directory: Path, kubeconfig: Path) -> bool:
     if daemon.is_running(own):
         daemon.wait_for_state(own, None)
         return True
-    own.mkdir(mode=0o700, parents=True, exist_ok=True)
-    daemon.state_file(own).unlink(missing_ok=True)
-    with daemon.serve_log(own).open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "hack.local", "keep", f"--dir={directory}", f"--kubeconfig={kubeconfig}"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(daemon.PACKAGES), str(ROOT)])},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    command = ["hack.local", "keep", f"--dir={directory}", f"--kubeconfig={kubeconfig}"]
+    keeper = daemon.launch(own, command, paths=[ROOT])
     try:
         daemon.wait_for_state(own, keeper)
     except BaseException:
@@ -64,43 +53,27 @@ def down(directory: Path) -> bool:
 def keep(directory: Path, kubeconfig: Path) -> NoReturn:
     """Hold an operator until SIGTERM, or until its control plane is gone."""
     own = folder(directory)
-    lock = daemon.lock_file(own).open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ControlPlaneError(f"another operator runs in {own}") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    operator = OperatorProcess(kubeconfig, own / "logs")
     pause = PAUSE_SECONDS
-    try:
+    with (
+        daemon.held(own, "operator"),
+        contextlib.closing(OperatorProcess(kubeconfig, own / "logs")) as operator,
+    ):
         while daemon.is_running(directory):
             try:
                 operator.start()
-                note(own, operator)
+                daemon.write_state(own, {"metrics": f"http://127.0.0.1:{operator.port}/metrics"})
                 pause = PAUSE_SECONDS
-                watch(operator, directory)
+                watch(operator.check, directory)
             except ControlPlaneError as error:
                 print(f"{error}\nstarting it again in {pause:.0f} s", flush=True)
                 operator.stop()
                 time.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-    finally:
-        operator.close()
     sys.exit("the control plane is gone")
 
 
-def watch(operator: OperatorProcess, directory: Path) -> None:
-    """Return when the control plane is gone; raise when the operator has ended."""
+def watch(check: Callable[[], None], directory: Path) -> None:
+    """Return when the control plane is gone; raise when the check does."""
     while daemon.is_running(directory):
-        operator.check()
+        check()
         time.sleep(0.5)
-
-
-def note(own: Path, operator: OperatorProcess) -> None:
-    """Write down that the operator leads, and where its metrics are."""
-    partial = daemon.state_file(own).with_suffix(".partial")
-    partial.write_text(json.dumps({"metrics": f"http://127.0.0.1:{operator.port}/metrics"}) + "\n")
-    partial.replace(daemon.state_file(own))

@@ -22,7 +22,7 @@ from controlplane.process import Processes
 from controlplane.supervisor import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 SCRIPT: Final = Path(__file__).with_name("box.sh")
 HIDDEN: Final = tuple(map(Path, ("/run", "/var/run", "/var/lib", "/var/log")))
@@ -75,8 +75,7 @@ class Box:
 
     def run(self, *command: str | Path, given: bytes | None = None) -> str:
         """Run a command in the box and return what it prints; raise with what it complains about."""
-        enter = ["nsenter", f"--target={self.pid}", *NAMESPACES]
-        return run([*enter, *map(str, command)], given)
+        return inside(self.pid, command, given)
 
     def end(self) -> None:
         """End everything in it and remove its files. May be called twice."""
@@ -97,8 +96,22 @@ def remove_leftovers(files: Path) -> None:
     for hierarchy in hierarchies():
         for cgroup in hierarchy.glob("headgate-*"):
             found = CGROUP.fullmatch(cgroup.name)
-            if found and not Path("/proc", found[1]).exists():
+            if found and not runs(int(found[1])):
                 remove(str(cgroup))
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process is there, and not one that has ended and that nobody has asked after."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"
+
+
+def inside(pid: int, command: Iterable[str | Path], given: bytes | None = None) -> str:
+    """Run a command in the box with that first process; return and raise as `run`."""
+    return run(["nsenter", f"--target={pid}", *NAMESPACES, *map(str, command)], given)
 
 
 def run(command: Sequence[str], given: bytes | None = None) -> str:

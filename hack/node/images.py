@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BUSYBOX: Final = "busybox:latest"
 PAUSE: Final = "headgate.dev/pause:1"
@@ -24,6 +27,11 @@ def references(archive: Path) -> list[str]:
         manifest = tar.extractfile("manifest.json")
         assert manifest is not None
         return [name for image in json.load(manifest) for name in image["RepoTags"]]
+
+
+def load(archive: Path, run: Callable[..., str]) -> None:
+    """Import an archive into containerd; `run` runs a command (with ``given`` as its input) on the node."""
+    run("ctr", "--namespace", "k8s.io", "images", "import", "-", given=archive.read_bytes())
 
 
 def write_basic(archive: Path) -> None:

@@ -23,7 +23,6 @@ HERE: Final = Path(__file__).parent
 RELAY: Final = "relay"
 NAMES: Final = "names"
 READY_SECONDS: Final = 120.0
-CTR: Final = ("ctr", "--namespace", "k8s.io", "images", "import", "-")
 
 
 @contextmanager
@@ -58,6 +57,11 @@ class Node:
     def cgroup(self) -> str:
         """The parent of the Pods' cgroups, in every hierarchy."""
         return self._box.cgroup
+
+    @property
+    def pid(self) -> int:
+        """The first process of the node, whose namespaces are the node's."""
+        return self._box.pid
 
     @property
     def pids(self) -> dict[str, int]:
@@ -96,7 +100,7 @@ class Node:
 
     def load(self, archive: Path) -> str:
         """Put the images of an archive (as of ``docker save``) onto the node; return the name of the first one."""
-        self.run(*CTR, given=archive.read_bytes())
+        images.load(archive, self.run)
         return images.references(archive)[0]
 
     def restart_kubelet(self) -> None:

@@ -7,7 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PACKAGES: Final = {
     "busybox": "busybox-static",
@@ -46,10 +49,15 @@ def missing() -> list[str]:
 
 def missing_packages() -> list[str]:
     """Return the Debian packages to install, each once."""
-    names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    names = [PACKAGES[program] for program in without(PACKAGES)]
     if cni_folder() is None:
         names.append(CNI_PACKAGE)
     return sorted(set(names))
+
+
+def without(programs: Iterable[str]) -> list[str]:
+    """Return those programs that this machine does not have."""
+    return [program for program in programs if shutil.which(program) is None]
 
 
 def cni_folder() -> Path | None:

@@ -58,7 +58,11 @@ def up(arguments: argparse.Namespace) -> None:
             run([str(tool("kind")), "create", "cluster", "--name", KIND_NAME, "--kubeconfig", kubeconfig])
         case _:
             state, already = daemon.up(
-                arguments.dir, arguments.nodes, members=arguments.members, audit=arguments.audit
+                arguments.dir,
+                arguments.nodes,
+                members=arguments.members,
+                audit=arguments.audit,
+                kubelets=arguments.kubelets,
             )
             kubeconfig = state["kubeconfig"]
             say(f"{'already running' if already else 'running'} at {state['server']}")
@@ -117,7 +121,13 @@ def logs(arguments: argparse.Namespace) -> None:
 
 def serve(arguments: argparse.Namespace) -> None:
     """Hold a control plane in the foreground until SIGTERM: what `up` starts."""
-    daemon.serve(arguments.dir, arguments.nodes, members=arguments.members, audit=arguments.audit)
+    daemon.serve(
+        arguments.dir,
+        arguments.nodes,
+        members=arguments.members,
+        audit=arguments.audit,
+        kubelets=arguments.kubelets,
+    )
 
 
 def resident_megabytes(pid: int) -> int | None:
@@ -157,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
         added.add_argument("--nodes", type=int, default=10, help="simulated nodes (default 10)")
         added.add_argument("--members", type=int, default=0, help="clusters beside it, member-1 and so on")
         added.add_argument("--audit", action="store_true", help="log every write to audit.log")
+        added.add_argument("--kubelets", action="store_true", help="let real nodes join")
     folder(command(down, "stop it"))
     folder(command(status, "say what runs"))
     added = command(path, "print where a tool is, building it first if need be")

@@ -25,6 +25,8 @@ from controlplane.errors import ControlPlaneError
 from controlplane.process import tail_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from controlplane.running import RunningCluster
 
 PACKAGES = Path(__file__).parents[1]
@@ -32,30 +34,36 @@ START_SECONDS = 120
 STOP_SECONDS = 20
 
 
-def up(directory: Path, nodes: int, *, members: int = 0, audit: bool) -> tuple[dict[str, Any], bool]:
+def up(
+    directory: Path, nodes: int, *, members: int = 0, audit: bool, kubelets: bool = False
+) -> tuple[dict[str, Any], bool]:
     """Start one in that folder, with so many clusters beside it; return its state, and whether it was running."""
     if is_running(directory):
         state = wait_for_state(directory, None)
         if members > (there := len(state["clusters"])):
             raise ControlPlaneError(f"it runs with {there} members: stop it first, to have {members}")
+        if kubelets and not state["kubelet_client"]:
+            raise ControlPlaneError("it runs without a real node: stop it first, to have one")
         return state, True
     ensure(CORE)  # here, where the user sees the progress
-    directory.mkdir(parents=True, exist_ok=True)
+    command = ["controlplane", "serve", f"--dir={directory}", f"--nodes={nodes}", f"--members={members}"]
+    command += ["--audit"] * audit + ["--kubelets"] * kubelets
+    return wait_for_state(directory, launch(directory, command)), False
+
+
+def launch(directory: Path, command: Sequence[str], *, paths: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
+    """Start what will hold that folder: a module with its arguments, and where else its modules are found."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     state_file(directory).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "controlplane", "serve", f"--dir={directory}"]
-    command += [f"--nodes={nodes}", f"--members={members}"]
-    if audit:
-        command.append("--audit")
     with serve_log(directory).open("wb") as log:
-        server = subprocess.Popen(
-            command,
-            env={**os.environ, "PYTHONPATH": str(PACKAGES)},
+        return subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [PACKAGES, *paths]))},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return wait_for_state(directory, server), False
 
 
 def down(directory: Path) -> bool:
@@ -72,19 +80,12 @@ def down(directory: Path) -> bool:
     return True
 
 
-def serve(directory: Path, nodes: int, *, members: int = 0, audit: bool) -> NoReturn:
+def serve(directory: Path, nodes: int, *, members: int = 0, audit: bool, kubelets: bool = False) -> NoReturn:
     """Hold a control plane, and the clusters beside it, until SIGTERM."""
-    directory.mkdir(parents=True, exist_ok=True)
-    lock = lock_file(directory).open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ControlPlaneError(f"another control plane runs in {directory}") from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with ControlPlane.start(directory, nodes=nodes, audit=audit) as control_plane:
+    with (
+        held(directory, "control plane"),
+        ControlPlane.start(directory, nodes=nodes, audit=audit, kubelets=kubelets) as control_plane,
+    ):
         names = [f"member-{number}" for number in range(1, members + 1)]
         with ThreadPoolExecutor(max(members, 1)) as pool:
             clusters = dict(zip(names, pool.map(control_plane.add_cluster, names), strict=True))
@@ -92,11 +93,32 @@ def serve(directory: Path, nodes: int, *, members: int = 0, audit: bool) -> NoRe
             **described(control_plane),
             "clusters": {name: described(cluster) for name, cluster in clusters.items()},
         }
-        partial = state_file(directory).with_suffix(".partial")
-        partial.write_text(json.dumps(state, indent=2) + "\n")
-        partial.replace(state_file(directory))
+        write_state(directory, state)
         while True:
             signal.pause()
+
+
+@contextlib.contextmanager
+def held(directory: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a folder, and end at SIGTERM; raise where somebody else holds it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock_file(directory).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ControlPlaneError(f"another {what} runs in {directory}") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        yield
+
+
+def write_state(directory: Path, state: dict[str, Any]) -> None:
+    """Say that what holds the folder is ready, and what it is."""
+    partial = state_file(directory).with_suffix(".partial")
+    partial.write_text(json.dumps(state, indent=2) + "\n")
+    partial.replace(state_file(directory))
 
 
 def described(cluster: RunningCluster) -> dict[str, Any]:
@@ -105,6 +127,7 @@ def described(cluster: RunningCluster) -> dict[str, Any]:
         "server": cluster.server,
         "kubeconfig": str(cluster.kubeconfig),
         "ca": str(cluster.ca_file),
+        "kubelet_client": str(cluster.kubelet_client) if cluster.kubelet_client else None,
         "pids": cluster.pids,
     }
 
