@@ -45,6 +45,7 @@ SECTIONS: Final = {
         "JobOptions",
         "JobInfo",
         "JobException",
+        "JobPod",
         "LogLine",
         "Explanation",
         "Ahead",

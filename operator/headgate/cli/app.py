@@ -15,6 +15,7 @@ from headgate.cli.help import help_of
 from headgate.cli.job.cancel import cancel_jobs
 from headgate.cli.job.get import get_job
 from headgate.cli.job.list import list_jobs
+from headgate.cli.job.logs import print_logs
 from headgate.cli.job.submit import submit_job
 from headgate.cli.job.why import why_job
 from headgate.cli.pool import get_pool, list_pools
@@ -70,6 +71,7 @@ VERBS: Final[dict[str, dict[str, Callable[..., None]]]] = {
         "submit": submit_job,
         "cancel": cancel_jobs,
         "why": why_job,
+        "logs": print_logs,
     },
     "doctor": {},
     "completion": {},

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     )
     from headgate.api.jobqueue_status import JobQueueStatus
     from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicySpec, SchedulingPolicyStatus
+    from headgate.client._pods import JobPod
     from headgate.engine.explain import Ahead, Explanation
     from headgate.engine.holds import Hold
     from headgate.engine.top import Place, QueueLine
@@ -107,6 +108,7 @@ __all__ = [
     "JobListFuture",
     "JobListIdFuture",
     "JobOptions",
+    "JobPod",
     "JobQueue",
     "JobQueueSpec",
     "JobQueueStatus",
@@ -157,6 +159,7 @@ _LATER: Final = {
     "Dispatch": "api.jobqueue",
     "Explanation": "engine.explain",
     "Hold": "engine.holds",
+    "JobPod": "client._pods",
     "JobQueue": "api.jobqueue",
     "JobQueueSpec": "api.jobqueue",
     "JobQueueStatus": "api.jobqueue_status",

@@ -3,108 +3,96 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from headgate.client._errors import HeadgateError, RefusedError
+from headgate.client._errors import NotFoundError
 from headgate.client._jobs import LogLine
-from headgate.kube.jobs import job_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from headgate.client._connection import Connection
-    from headgate.engine.job import Job
+    from headgate.client._pods import JobPod, JobPods
 
-Json = dict[str, Any]
-
-OWNER: Final = "batch.kubernetes.io/controller-uid"
-MAIN: Final = "kubectl.kubernetes.io/default-container"
-_END: Final = object()
+BUFFER: Final = 1000
+"""How many lines are read ahead of who takes them."""
 
 
-async def job_logs(
-    connection: Connection, raw: Json, container: str | None, options: Mapping[str, str]
-) -> AsyncGenerator[LogLine, None]:
-    """Yield the lines of a Job's Pods; `options` are the parameters of the log subresource."""
-    job = job_from(raw)
-    who = f'Job "{job.namespace}/{job.name}"'
-    if job.managed:
-        raise RefusedError(_elsewhere(who, job))
-    path = f"/api/v1/namespaces/{quote(job.namespace, safe='')}/pods"
-    listed = connection.objects(path, labelSelector=f"{OWNER}={job.uid}")
-    async with aclosing(listed):
-        pods = [pod async for pod in listed]
-    if not pods:
-        gone = job.result is not None
-        raise RefusedError(f"{who} has no Pods {'any more: they were deleted' if gone else 'yet: it waits'}")
-    pods = [pod for pod in pods if (pod.get("status") or {}).get("phase") != "Pending"]
-    if not pods:
-        raise RefusedError(f"{who}: none of its Pods has started yet")
-    pods.sort(key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
-    texts = [_pod(connection, path, pod, container, options) for pod in pods]
-    async with aclosing(_together(texts) if options["follow"] else _in_turn(texts)) as lines:
-        async for line in lines:
-            yield line
+@dataclass
+class Reading:
+    """What is to be read: of which Pod and container, where not of all, and with which parameters of the request."""
 
+    pods: JobPods
+    pod: str | None = None
+    container: str | None = None
+    all_containers: bool = False
+    follow: bool = False
+    params: Mapping[str, str] = field(default_factory=dict)
 
-def _elsewhere(who: str, job: Job) -> str:
-    if job.cluster is None:
-        return f"{who} has no Pods yet: it waits"
-    return (
-        f'{who} runs in cluster "{job.cluster}", and its Pods are there: connect to that cluster and ask for the logs '
-        "of the Job of this namespace and name"
-    )
-
-
-async def _pod(
-    connection: Connection, path: str, pod: Json, container: str | None, options: Mapping[str, str]
-) -> AsyncGenerator[LogLine, None]:
-    metadata = pod["metadata"]
-    chosen = (
-        container or (metadata.get("annotations") or {}).get(MAIN) or pod["spec"]["containers"][0]["name"]
-    )
-    params = {"container": chosen, **{name: value for name, value in options.items() if value}}
-    api = await connection.open()
-    with connection.translated():
-        async with api.lines(f"{path}/{quote(metadata['name'], safe='')}/log", **params) as lines:
-            async for line in lines:
-                yield LogLine(metadata["name"], chosen, line)
-
-
-async def _in_turn(texts: list[AsyncGenerator[LogLine, None]]) -> AsyncGenerator[LogLine, None]:
-    for text in texts:
-        async with aclosing(text):
-            async for line in text:
+    async def lines(self) -> AsyncGenerator[LogLine, None]:
+        """Yield the lines, Pod by Pod, or as they come where they are followed."""
+        started = await self.pods.started(wait=self.follow)
+        if self.pod is not None:
+            started = [pod for pod in started if pod.name == self.pod]
+            if not started:
+                raise NotFoundError(f'the Job has no Pod "{self.pod}" that has started')
+        if self.follow:
+            told = self._together(_these(started) if self.pod is not None else self.pods.coming())
+        else:
+            told = self._in_turn(started)
+        async with aclosing(told):
+            async for line in told:
                 yield line
 
+    async def _in_turn(self, pods: list[JobPod]) -> AsyncGenerator[LogLine, None]:
+        for pod in pods:
+            for container in self._containers(pod):
+                async with aclosing(self._read(pod, container)) as text:
+                    async for line in text:
+                        yield line
 
-async def _together(texts: list[AsyncGenerator[LogLine, None]]) -> AsyncGenerator[LogLine, None]:
-    """Yield lines as they come, from whichever Pod."""
-    queue: asyncio.Queue[LogLine | HeadgateError | object] = asyncio.Queue(1000)
+    async def _together(self, pods: AsyncGenerator[JobPod, None]) -> AsyncGenerator[LogLine, None]:
+        """Yield lines as they come, from whichever Pod; ends when no more Pods come and all have been read."""
+        ahead: asyncio.Queue[LogLine | Exception | None] = asyncio.Queue(BUFFER)
 
-    async def read(text: AsyncGenerator[LogLine, None]) -> None:
-        try:
-            async with aclosing(text):
-                async for line in text:
-                    await queue.put(line)
-            await queue.put(_END)
-        except HeadgateError as error:
-            await queue.put(error)
+        async def read(pod: JobPod, container: str) -> None:
+            # A Pod that is deleted meanwhile has said what it had to say.
+            with suppress(NotFoundError):
+                async with aclosing(self._read(pod, container)) as text:
+                    async for line in text:
+                        await ahead.put(line)
 
-    tasks = [asyncio.create_task(read(text)) for text in texts]
-    try:
-        left = len(tasks)
-        while left:
-            told = await queue.get()
-            if isinstance(told, HeadgateError):
-                raise told
-            if isinstance(told, LogLine):
-                yield told
+        async def read_all() -> None:
+            try:
+                async with asyncio.TaskGroup() as group, aclosing(pods):
+                    async for pod in pods:
+                        for container in self._containers(pod):
+                            group.create_task(read(pod, container))
+            except* Exception as errors:
+                await ahead.put(errors.exceptions[0])
             else:
-                left -= 1
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+                await ahead.put(None)
+
+        reading = asyncio.create_task(read_all())
+        try:
+            while (told := await ahead.get()) is not None:
+                if isinstance(told, Exception):
+                    raise told
+                yield told
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    def _containers(self, pod: JobPod) -> tuple[str, ...]:
+        return pod.containers if self.all_containers else (self.container or pod.main,)
+
+    async def _read(self, pod: JobPod, container: str) -> AsyncGenerator[LogLine, None]:
+        async with aclosing(self.pods.log(pod, container, self.params)) as lines:
+            async for line in lines:
+                yield LogLine(pod.name, container, line)
+
+
+async def _these(pods: list[JobPod]) -> AsyncGenerator[JobPod, None]:
+    for pod in pods:
+        yield pod

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
     from headgate.client._job_info import JobInfo
     from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
+    from headgate.client._pods import JobPod
     from headgate.client._policies import AsyncPolicies, PolicyEvent
     from headgate.client._pools import AsyncPools, PoolEvent
     from headgate.client._portal import Portal
@@ -413,30 +414,49 @@ class Jobs:
         """
         return self._portal.call(self._async.why(name, namespace=namespace))
 
+    def pods(self, name: str, *, wait: bool = False, namespace: str | None = None) -> Sequence[JobPod]:
+        """Return the Pods of a Job that have started, the oldest first.
+
+        With `wait`, for a Job that waits or whose Pods are yet to start, it waits until one has. Raises `RefusedError`
+        where there are none: the Job waits, they are gone, or they are in another cluster (the message says in which);
+        `NotFoundError` and `ForbiddenError`.
+        """
+        return self._portal.call(self._async.pods(name, wait=wait, namespace=namespace))
+
     def logs(
         self,
         name: str,
         *,
+        pod: str | None = None,
         container: str | None = None,
+        all_containers: bool = False,
         follow: bool = False,
         tail: int | None = None,
+        since: float = 0.0,
         timestamps: bool = False,
+        previous: bool = False,
         namespace: str | None = None,
     ) -> Iterator[LogLine]:
-        """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first.
+        """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first, or only `pod`.
 
-        Without `container` it is the first one of each Pod. With `follow` it goes on until the Pods that are there now
-        have ended, all of them at the same time. `tail` is how many lines at the end of each Pod's log. Raises
-        `RefusedError` where there are no Pods to read from: the Job waits, they are gone, or they are in another
-        cluster (the message says in which); `NotFoundError` and `ForbiddenError`.
+        Without `container` it is the first one of each Pod, with `all_containers` all of them. `tail` is how many lines
+        at the end of each log, `since` leaves out what was written before (seconds since the epoch), and `previous` is
+        the container as it was before it was started again. With `follow` lines come as they are written, until the Job
+        is finished: of all its Pods at the same time, also of those that come later; a Job that waits is waited for.
+        With `pod`, they come until that one has ended. Raises as `pods` does, and `RefusedError` for a container that
+        is not there.
         """
         return self._portal.iterate(
             self._async.logs(
                 name,
+                pod=pod,
                 container=container,
+                all_containers=all_containers,
                 follow=follow,
                 tail=tail,
+                since=since,
                 timestamps=timestamps,
+                previous=previous,
                 namespace=namespace,
             )
         )

@@ -1,19 +1,14 @@
-"""Logs, through a real API server; the kubelet that it asks is played by a small server, as no container runs here."""
+"""Logs, through a real API server."""
 
 from __future__ import annotations
 
-import os
-import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.cluster.harness.client import ENDLESS, eventually
+from tests.cluster.harness.kubelet import a_node_with_logs
 
-from controlplane.nodes import NodeShape, manifest
 from headgate.client import LogLine, NotFoundError, RefusedError
 
 if TYPE_CHECKING:
@@ -24,48 +19,13 @@ if TYPE_CHECKING:
 
     from headgate.client import Client
 
-CERTIFICATES = Path(__file__).parents[2] / "certificates"
-
 pytestmark = pytest.mark.usefixtures("operator")
-
-
-class Kubelet(BaseHTTPRequestHandler):
-    """Answers for the log of any container: what it was asked, and two lines, the last without an end."""
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        container = url.path.rpartition("/")[2]
-        asked = ",".join(sorted(f"{key}={value[0]}" for key, value in parse_qs(url.query).items()))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{container} {asked}\nzweite Zeile: ü\n".encode() + b"the end")
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture(scope="module")
 def node(site: Site) -> Iterator[str]:
-    """A simulated node whose kubelet answers, and to which nothing is scheduled by itself."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATES / "server.crt", CERTIFICATES / "server.key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    name = f"logs-{os.urandom(4).hex()}"
-    body = manifest(name, NodeShape())
-    body["spec"] = {"unschedulable": True}
-    body["status"] |= {
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-        "daemonEndpoints": {"kubeletEndpoint": {"Port": server.server_address[1]}},
-    }
-    site.admin.create("/api/v1/nodes", body)
-    try:
+    with a_node_with_logs(site) as name:
         yield name
-    finally:
-        site.admin.delete(f"/api/v1/nodes/{name}")
-        server.shutdown()
-        server.server_close()
 
 
 def test_logs(client: Client, viewer: Client, given: User, node: str) -> None:
@@ -83,26 +43,82 @@ def test_logs(client: Client, viewer: Client, given: User, node: str) -> None:
     assert {line.pod for line in lines[:3]} == {lines[0].pod}
     asked = next(iter(client.jobs.logs("two", container="side", tail=5, timestamps=True)))
     assert asked == LogLine(asked.pod, "side", "side tailLines=5,timestamps=true")
-    followed = list(viewer.jobs.logs(f"{given.namespace}/two", follow=True))
-    assert sorted(line.text for line in followed) == sorted(
-        ["main follow=true", "zweite Zeile: ü", "the end"] * 2
-    )
+    asked = next(iter(client.jobs.logs("two", since=1_772_366_400.0, previous=True)))
+    assert asked.text == "main previous=true,sinceTime=2026-03-01T12:00:00Z"
+    found = viewer.jobs.pods(f"{given.namespace}/two")
+    assert {pod.name for pod in found} == pods
+    assert {(pod.phase, pod.main, pod.containers) for pod in found} == {("Running", "main", ("main", "side"))}
+    of_one = list(client.jobs.logs("two", pod=found[0].name, all_containers=True))
+    assert [(line.pod, line.container) for line in of_one[::3]] == [
+        (found[0].name, "main"),
+        (found[0].name, "side"),
+    ]
+    followed = list(viewer.jobs.logs(f"{given.namespace}/two", pod=found[0].name, follow=True))
+    assert [line.text for line in followed] == ["main follow=true", "zweite Zeile: ü", "the end"]
     for line in client.jobs.logs("two", follow=True):
         assert line.container == "main"
         break
     with pytest.raises(RefusedError, match="container nothing is not valid"):
         list(client.jobs.logs("two", container="nothing", follow=True))
+    with pytest.raises(NotFoundError, match='no Pod "nobody"'):
+        list(client.jobs.logs("two", pod="nobody"))
     given.end("two")
 
 
-def test_logs_that_are_not_there(client: Client, given: User, site: Site) -> None:
+def test_a_job_is_followed_from_the_line_to_its_end(client: Client, given: User, node: str) -> None:
+    given.queue("line", dispatch={"paused": True})
+    given.job("twice", "line", seconds=ENDLESS, parallelism=1, completions=2, pod={"nodeName": node})
+    lines: list[LogLine] = []
+
+    def follow() -> None:
+        lines.extend(client.jobs.logs("twice", follow=True))
+
+    following = threading.Thread(target=follow)
+    following.start()
+    client.queues.resume(given.full("line"))
+    given.end_all("line", 1)
+    following.join(timeout=120)
+
+    assert not following.is_alive()
+    assert len({line.pod for line in lines}) == 2
+    assert [line.text for line in lines] == ["main follow=true", "zweite Zeile: ü", "the end"] * 2
+
+
+def test_logs_that_are_not_there(client: Client, given: User) -> None:
     given.queue("line", dispatch={"paused": True})
     given.job("waits", "line")
     with pytest.raises(RefusedError, match=r'Job ".*/waits" has no Pods yet: it waits'):
         list(client.jobs.logs("waits"))
     with pytest.raises(NotFoundError):
         list(client.jobs.logs("nobody"))
+    errors: list[RefusedError] = []
+
+    def wait() -> None:
+        with pytest.raises(RefusedError) as caught:
+            client.jobs.pods("waits", wait=True)
+        errors.append(caught.value)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
     client.jobs.cancel("waits")
     client.jobs.wait("waits", timeout=120)
-    with pytest.raises(RefusedError, match="has no Pods any more"):
-        list(client.jobs.logs("waits"))
+    waiting.join(timeout=120)
+    assert ["has never had Pods: it ended while it waited" in str(error) for error in errors] == [True]
+
+
+def test_pods_that_have_not_started(client: Client, given: User) -> None:
+    given.queue("line")
+    given.job("large", "line", requests={"cpu": "1000"})
+    eventually(lambda: given.pods("large"))
+
+    def told() -> bool:
+        with pytest.raises(RefusedError) as caught:
+            client.jobs.pods("large")
+        assert "has no Pod that has started yet: Unschedulable (" in str(caught.value)
+        return True
+
+    eventually(told)
+    client.jobs.cancel("large")
+    client.jobs.wait("large", timeout=120)
+    with pytest.raises(RefusedError, match="has no Pods any more: they were deleted"):
+        list(client.jobs.logs("large"))

@@ -10,7 +10,7 @@ from headgate.client import ATTRIBUTES, JobInfo, RefusedError
 from headgate.client._connection import Connection
 from headgate.client._job_query import JobQuery
 from headgate.client._job_reading import info_of, settled
-from headgate.client._logs import job_logs
+from headgate.client._pods import JobPods
 from headgate.client._submission import job_manifest
 
 Json = dict[str, Any]
@@ -234,7 +234,7 @@ async def test_logs_of_a_job_in_another_cluster_are_there() -> None:
     proxy = job(annotations={**ADMIT, "cluster": "east"}, suspend=False, managedBy="headgate.dev/dispatcher")
 
     with pytest.raises(RefusedError, match='Job "team/one" runs in cluster "east", and its Pods are there'):
-        await anext(job_logs(Connection(), proxy, None, {}))
+        await JobPods(Connection(), proxy).started(wait=True)
     waits = job(managedBy="headgate.dev/dispatcher")
-    with pytest.raises(RefusedError, match="has no Pods yet: it waits"):
-        await anext(job_logs(Connection(), waits, None, {}))
+    with pytest.raises(RefusedError, match="has no Pods yet: it waits, and they will be"):
+        await JobPods(Connection(), waits).started(wait=True)
