@@ -37,7 +37,16 @@ snake_case: `queue.spec.run_concurrency`, `queue.status.jobs.waiting`; `to_dict(
 """
 SECTIONS: Final = {
     "The client": ("Client", "UserInfo"),
-    "Queues": ("Queues", "QueueEvent", "QueueLine", "Place", "QueueFields", "QueueChanges", "QueueFilters"),
+    "Queues": (
+        "Queues",
+        "QueueEvent",
+        "QueueLine",
+        "Place",
+        "QueueFields",
+        "QueueChanges",
+        "QueueSelection",
+        "QueueFilters",
+    ),
     "Compute": ("Pools", "PoolEvent", "Environments", "EnvironmentEvent", "Policies", "PolicyEvent"),
     "Jobs": (
         "Jobs",

@@ -6,10 +6,10 @@ import typer
 
 from headgate.cli.filters import read_filters
 from headgate.cli.names import some_names
-from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
+from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing, Watch
 from headgate.cli.output.ages import age, duration, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.listing import Rows, print_list
+from headgate.cli.output.listing import Rows, Source, print_list
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
 from headgate.cli.output.table import Column, Table
@@ -123,17 +123,19 @@ async def list_environments(
         typer.Option("--filter", metavar="pool=NAME", show_default=False, help="Only those of a pool."),
     ] = None,
     limit: Limit = None,
+    watch: Watch = False,
     no_headers: NoHeaders = False,
 ) -> None:
     """List compute environments, and what is free in them."""
     pool = read_filters(filters, {"pool": "pool"}).get("pool")
     environments = session.client.environments
-    await print_list(
+    source = Source(
         lambda: environments.list(name=name, pool=pool, limit=limit),
         lambda: environments.list_manifests(name=name, pool=pool, limit=limit),
-        Rows(COLUMNS, output, headings=not no_headers),
-        output,
+        environments.version,
+        lambda before: environments.watch(name, pool=pool, after=before),
     )
+    await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
 
 
 @verb()

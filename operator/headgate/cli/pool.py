@@ -8,10 +8,10 @@ from headgate.api.clusterpool import ClusterPool, PoolClusterStatus
 from headgate.api.meta import find_condition
 from headgate.api.names import CONDITION_READY
 from headgate.cli.names import some_names
-from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing
+from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing, Watch
 from headgate.cli.output.ages import age, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.listing import Rows, print_list
+from headgate.cli.output.listing import Rows, Source, print_list
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
 from headgate.cli.output.table import Column, Table
@@ -77,16 +77,18 @@ async def list_pools(
     *,
     output: ListOutput = "table",
     limit: Limit = None,
+    watch: Watch = False,
     no_headers: NoHeaders = False,
 ) -> None:
     """List pools, and how many of their clusters run."""
     pools = session.client.pools
-    await print_list(
+    source = Source(
         lambda: pools.list(name=name, limit=limit),
         lambda: pools.list_manifests(name=name, limit=limit),
-        Rows(COLUMNS, output, headings=not no_headers),
-        output,
+        pools.version,
+        lambda before: pools.watch(name, after=before),
     )
+    await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
 
 
 @verb()

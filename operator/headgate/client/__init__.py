@@ -44,7 +44,7 @@ from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
 from headgate.client._policies import AsyncPolicies, PolicyEvent
 from headgate.client._pools import AsyncPools, PoolEvent
 from headgate.client._queue_fields import QueueChanges, QueueFields
-from headgate.client._queue_filters import SORT_FIELDS, QueueFilters
+from headgate.client._queue_filters import SORT_FIELDS, QueueFilters, QueueSelection
 from headgate.client._queues import AsyncQueues, QueueEvent
 from headgate.client._submission import JobOptions
 from headgate.client._sync import Client, Environments, Jobs, Policies, Pools, Queues
@@ -128,6 +128,7 @@ __all__ = [
     "QueueFields",
     "QueueFilters",
     "QueueLine",
+    "QueueSelection",
     "Queues",
     "RefusedError",
     "SchedulingPolicy",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headgate.client._connection import Connection, Json
     from headgate.client._events import Change
 
+    Matches = Callable[[Json], bool]
+
 R = TypeVar("R", bound="Resource")
 
 BASE: Final = f"/apis/{GROUP}/{VERSION}"
@@ -54,33 +56,44 @@ class AsyncCollection(Generic[R]):
         async with aclosing(objects):
             return [raw["metadata"]["name"] async for raw in objects]
 
+    async def version(self) -> str:
+        """Return the resourceVersion of now, for a `watch` of what comes after it. Raises as `get` does."""
+        return await self._connection.version(self._path())
+
     def _path(self, name: str | None = None) -> str:
         path = f"{BASE}/{self._plural}"
         return path if name is None else f"{path}/{segment(name, f'{self._plural}.{GROUP}')}"
 
     async def _select(
-        self, name: str | None, fields: dict[str, str], matches: Callable[[Json], bool] | None = None
+        self, name: str | None, fields: dict[str, str], matches: Matches | None = None
     ) -> AsyncGenerator[Json, None]:
         """Yield the objects whose name (or pattern) and fields are these and that match, page by page.
 
         `fields` are selectors with their operator: ``{"spec.pool=": "default"}``.
         """
-        is_pattern = name is not None and not _GLOB.isdisjoint(name)
-        if name is not None and not is_pattern:
-            fields = {**fields, "metadata.name=": name}
-        selector = ",".join(f"{field}{field_value(value)}" for field, value in fields.items())
+        selector, wanted = _selection(name, fields, matches)
         async with aclosing(self._connection.objects(self._path(), fieldSelector=selector)) as objects:
             async for raw in objects:
-                if is_pattern and not fnmatchcase(raw["metadata"]["name"], str(name)):
-                    continue
-                if matches is None or matches(raw):
+                if wanted(raw):
                     yield tidy(raw)
 
-    async def _changes(self, name: str | None) -> AsyncGenerator[Change[R], None]:
+    async def _changes(
+        self,
+        name: str | None,
+        after: str | None,
+        fields: dict[str, str] | None = None,
+        matches: Matches | None = None,
+    ) -> AsyncGenerator[Change[R], None]:
+        """Yield what happens to the objects that `_select` would yield, see `changes`."""
         from headgate.client._events import changes
 
-        fields = f"metadata.name={field_value(name)}" if name is not None else ""
-        async with aclosing(changes(self._connection, self._path(), self._parse, fields=fields)) as events:
+        selector, wanted = _selection(name, fields or {}, matches)
+
+        def read(raw: Json) -> R | None:
+            return self._parse(raw) if wanted(raw) else None
+
+        told = changes(self._connection, self._path(), read, fields=selector, after=after)
+        async with aclosing(told) as events:
             async for change in events:
                 yield change
 
@@ -117,6 +130,20 @@ class AsyncListed(AsyncCollection[R]):
         async with aclosing(first(self._select(name, {}), limit)) as found:
             async for raw in found:
                 yield raw
+
+
+def _selection(name: str | None, fields: dict[str, str], matches: Matches | None) -> tuple[str, Matches]:
+    """Return what the API server selects by, and what is left to see to here."""
+    is_pattern = name is not None and not _GLOB.isdisjoint(name)
+    if name is not None and not is_pattern:
+        fields = {**fields, "metadata.name=": name}
+
+    def wanted(raw: Json) -> bool:
+        if is_pattern and not fnmatchcase(raw["metadata"]["name"], str(name)):
+            return False
+        return matches is None or matches(raw)
+
+    return ",".join(f"{field}{field_value(value)}" for field, value in fields.items()), wanted
 
 
 def segment(name: str, resource: str) -> str:

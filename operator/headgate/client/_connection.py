@@ -116,6 +116,11 @@ class Connection:
                 for raw in page["items"]:
                     yield {**head, **raw}
 
+    async def version(self, path: str) -> str:
+        """Return the resourceVersion of a list as it is now; raises `HeadgateError`."""
+        version: str = (await self.call("GET", path, params={"limit": "1"}))["metadata"]["resourceVersion"]
+        return version
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn the errors of the thin client into those of this package."""

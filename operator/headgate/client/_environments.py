@@ -52,14 +52,21 @@ class AsyncEnvironments(AsyncCollection["ComputeEnvironment"]):
             async for raw in found:
                 yield raw
 
-    async def watch(self, name: str | None = None) -> AsyncIterator[EnvironmentEvent]:
-        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+    async def watch(
+        self, name: str | None = None, *, pool: str | None = None, after: str | None = None
+    ) -> AsyncIterator[EnvironmentEvent]:
+        """Yield an ADDED for each that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
+        until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        async with aclosing(self._changes(name)) as events:
+        async with aclosing(self._changes(name, after, _of_pool(pool))) as events:
             async for event in events:
                 yield EnvironmentEvent(*event)
 
     def _list(self, name: str | None, pool: str | None, limit: int | None) -> AsyncGenerator[Json, None]:
-        return first(self._select(name, {"spec.pool=": pool} if pool is not None else {}), limit)
+        return first(self._select(name, _of_pool(pool)), limit)
+
+
+def _of_pool(pool: str | None) -> dict[str, str]:
+    return {} if pool is None else {"spec.pool=": pool}

@@ -30,13 +30,21 @@ class Change(NamedTuple, Generic[T]):
 
 
 async def changes(
-    connection: Connection, path: str, read: Callable[[Json], T], *, labels: str = "", fields: str = ""
+    connection: Connection,
+    path: str,
+    read: Callable[[Json], T | None],
+    *,
+    labels: str = "",
+    fields: str = "",
+    after: str | None = None,
 ) -> AsyncGenerator[Change[T], None]:
     """Yield an ADDED for each object that is there, and each change from then on; raises `HeadgateError`.
 
-    A request that fails and may succeed later is made again; one that the API server refuses ends it.
+    `read` returns None for what does not matter; what does not any more is told as DELETED, as it was last. With
+    `after`, a resourceVersion, only what has changed since is told, the first time as ADDED. A request that fails and
+    may succeed later is made again; one that the API server refuses ends it.
     """
-    async with aclosing(_follow(connection, path, read, labels, fields)) as told:
+    async with aclosing(_follow(connection, path, read, labels, fields, after)) as told:
         async for change in told:
             if change is not None:
                 yield change
@@ -48,7 +56,7 @@ async def versions(
     """Yield an object as it is and after each change, and end when it is not there (any more); raises as `changes`."""
     there = False
     fields = f"metadata.name={field_value(name)}"
-    async with aclosing(_follow(connection, path, read, "", fields)) as told:
+    async with aclosing(_follow(connection, path, read, "", fields, None)) as told:
         async for change in told:
             if change is None and not there:
                 return
@@ -60,10 +68,15 @@ async def versions(
 
 
 async def _follow(
-    connection: Connection, path: str, read: Callable[[Json], T], labels: str, fields: str
+    connection: Connection,
+    path: str,
+    read: Callable[[Json], T | None],
+    labels: str,
+    fields: str,
+    after: str | None,
 ) -> AsyncGenerator[Change[T] | None, None]:
     """Yield changes, and None whenever all that is there has been told."""
-    follower = _Follower(await connection.open(), path, read, labels=labels, fields=fields)
+    follower = _Follower(await connection.open(), path, read, labels=labels, fields=fields, after=after)
     task = asyncio.create_task(follower.follow())
     try:
         while True:
@@ -76,19 +89,40 @@ async def _follow(
         await asyncio.gather(task, return_exceptions=True)
 
 
-class _Follower(ListWatch[tuple[str, T]]):
+class _Version(NamedTuple, Generic[T]):
+    """A version of an object, and what the caller wants of it; None where it does not matter."""
+
+    uid: str
+    number: int
+    """Its resourceVersion."""
+    object: T | None
+
+
+class _Follower(ListWatch[_Version[T]]):
     """Puts what the watch tells into a queue.
 
-    It keeps the last of each object: a list that is taken anew shows which are gone, and not what they were.
+    It keeps the last of each object that was told: a list that is taken anew shows which are gone, and not what they
+    were.
     """
 
-    def __init__(self, api: Api, path: str, read: Callable[[Json], T], *, labels: str, fields: str) -> None:
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        read: Callable[[Json], T | None],
+        *,
+        labels: str,
+        fields: str,
+        after: str | None = None,
+    ) -> None:
         super().__init__(lambda: api, path, labels=labels, fields=fields, subject=path)
         self.queue: asyncio.Queue[Change[T] | Exception | None] = asyncio.Queue()
         self._convert = read
-        self._known: dict[str, tuple[str, T]] = {}
+        self._told: dict[str, tuple[int, T]] = {}
         self._server = api.base
-        self._began = False
+        self._version = after or ""
+        self._latest = int(after or 0)
+        self._began = after is not None
 
     async def follow(self) -> None:
         """Follow until cancelled, or until there is no use in it: the error comes last."""
@@ -97,35 +131,49 @@ class _Follower(ListWatch[tuple[str, T]]):
         except Exception as error:
             self.queue.put_nowait(error)
 
-    def read(self, raw: Json) -> tuple[str, T]:
-        """Return the UID and resourceVersion, and what the caller wants of an object."""
+    def read(self, raw: Json) -> _Version[T]:
+        """Return the version of an object."""
         metadata = raw["metadata"]
-        return f"{metadata['uid']} {metadata['resourceVersion']}", self._convert(raw)
+        return _Version(metadata["uid"], int(metadata["resourceVersion"]), self._convert(raw))
 
-    def listed(self, objects: list[tuple[str, T]], version: str) -> None:
+    def listed(self, objects: list[_Version[T]], version: str) -> None:
         """Tell how the list differs from what was known."""
         self._began = True
-        there = {key.partition(" ")[0] for key, _ in objects}
-        for uid in [uid for uid in self._known if uid not in there]:
-            self.queue.put_nowait(Change("DELETED", self._known.pop(uid)[1]))
-        for known in objects:
-            self.seen(known)
+        there = {each.uid for each in objects}
+        for uid in [uid for uid in self._told if uid not in there]:
+            self.queue.put_nowait(Change("DELETED", self._told.pop(uid)[1]))
+        # What is older was seen, or was there before `after`.
+        latest = self._latest
+        for each in objects:
+            if each.number > latest:
+                self.seen(each)
+        self._latest = int(version)
         self.queue.put_nowait(None)
 
-    def seen(self, known: tuple[str, T]) -> None:
+    def seen(self, known: _Version[T]) -> None:
         """Tell of an object that is new, or has another version."""
-        key, converted = known
-        uid, _, version = key.partition(" ")
-        before = self._known.get(uid)
-        if before is not None and before[0] == version:
+        uid, self._latest, wanted = known
+        before = self._told.get(uid)
+        if before is not None and before[0] == known.number:
             return
-        self._known[uid] = (version, converted)
-        self.queue.put_nowait(Change("ADDED" if before is None else "MODIFIED", converted))
+        if wanted is not None:
+            self._told[uid] = (known.number, wanted)
+            self.queue.put_nowait(Change("ADDED" if before is None else "MODIFIED", wanted))
+        elif before is not None:
+            self.queue.put_nowait(Change("DELETED", self._told.pop(uid)[1]))
+
+    def passed(self, version: str) -> None:
+        """Take note that nothing else has happened."""
+        self._latest = int(version)
 
     def gone(self, raw: Json) -> None:
         """Tell that an object was deleted."""
-        self._known.pop(raw["metadata"]["uid"], None)
-        self.queue.put_nowait(Change("DELETED", self._convert(raw)))
+        uid, self._latest, last = self.read(raw)
+        before = self._told.pop(uid, None)
+        if last is None and before is not None:
+            last = before[1]
+        if last is not None:
+            self.queue.put_nowait(Change("DELETED", last))
 
     def failed(self, error: Exception) -> None:
         """End where it is of no use to try again, and where nothing was ever heard of the API server."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import ChainMap
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from headgate.api.job import finished
 from headgate.client._errors import NotFoundError
-from headgate.client._job_reading import settled
+from headgate.client._job_info import settled
 from headgate.kube.paths import job_path
 
 if TYPE_CHECKING:
@@ -24,29 +25,48 @@ Named = tuple[str, str]
 
 
 class Dependencies:
-    """Asks once for each Job that others depend on. One that is not there any more counts as not succeeded."""
+    """Asks once for each Job that others depend on. One that is not there any more counts as not succeeded.
 
-    def __init__(self, connection: Connection) -> None:
+    Jobs that a watch shows are not asked for: it says what becomes of them (`saw`, `gone`). Of others, only that they
+    have succeeded is remembered in a watch, for it lasts.
+    """
+
+    def __init__(self, connection: Connection, *, watching: bool = False) -> None:
         self._connection = connection
-        self._known: dict[Named, bool] = {}
+        self._watching = watching
+        self._shown: dict[Named, bool] = {}
+        self._asked: dict[Named, bool] = {}
+
+    def saw(self, job: JobInfo) -> None:
+        """Take in a Job that the watch shows, and will show again when it changes."""
+        self._shown[job.namespace, job.name] = job.result == "completed"
+
+    def gone(self, job: JobInfo) -> None:
+        """Take in that a Job was deleted."""
+        self._shown[job.namespace, job.name] = False
 
     async def settle(self, jobs: list[JobInfo]) -> list[JobInfo]:
         """Return the Jobs with their true states; raises `HeadgateError`."""
-        unknown = {one for job in jobs if job.state == "depend" for one in _named(job)} - self._known.keys()
-        if len(self._known) + len(unknown) > MOST_KNOWN:
-            self._known.clear()
-            unknown = {one for job in jobs if job.state == "depend" for one in _named(job)}
+        depends_on = {
+            one for job in jobs if job.state == "depend" for one in _named(job)
+        } - self._shown.keys()
+        if len(self._asked.keys() | depends_on) > MOST_KNOWN:
+            self._asked.clear()
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def ask(one: Named) -> None:
             async with limit:
-                self._known[one] = await self._succeeded(*one)
+                self._asked[one] = await self._succeeded(*one)
 
-        await asyncio.gather(*(ask(one) for one in unknown))
-        return [
-            settled(job) if job.state == "depend" and all(self._known[one] for one in _named(job)) else job
+        await asyncio.gather(*(ask(one) for one in depends_on - self._asked.keys()))
+        known = ChainMap(self._shown, self._asked)
+        told = [
+            settled(job) if job.state == "depend" and all(known[one] for one in _named(job)) else job
             for job in jobs
         ]
+        if self._watching:
+            self._asked = {one: True for one, succeeded in self._asked.items() if succeeded}
+        return told
 
     async def _succeeded(self, namespace: str, name: str) -> bool:
         path = job_path(quote(namespace, safe=""), quote(name, safe=""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 JobState = Literal["depend", "priority", "sched", "run", "cleanup", "inactive"]
@@ -142,3 +142,13 @@ class JobInfo:
 _COMPUTED: Final = ("runtime", "t_remaining", "success", "returncode", "waitstatus", "status")
 ATTRIBUTES: Final = (*(field.name for field in fields(JobInfo)), *_COMPUTED)
 """The attributes of a `JobInfo`."""
+
+
+def settled(info: JobInfo) -> JobInfo:
+    """Return a Job in the state depend as it is once those that it depends on have succeeded."""
+    return replace(info, state=place(held=info.held, error=info.error))
+
+
+def place(*, held: bool, error: str | None) -> JobState:
+    """Return the state of a Job that waits for nothing but its turn."""
+    return "priority" if held or error is not None else "sched"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headgate.api.names import QUEUE_LABEL
 from headgate.client._connection import field_value
-from headgate.client._job_info import RESULTS, STATES
+from headgate.client._job_info import RESULTS, STATES, settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,9 @@ class JobQuery:
         """Whether a Job is listed as far as that does not depend on other Jobs."""
         if self.user is not None and info.username != self.user:
             return False
-        return info.t_inactive is None or info.t_inactive > self.since
+        if info.t_inactive is not None and info.t_inactive <= self.since:
+            return False
+        return self.matches(info) or (info.state == "depend" and self.matches(settled(info)))
 
     def matches(self, info: JobInfo) -> bool:
         """Whether a Job is listed, once its state is known."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from headgate.api import names
@@ -10,7 +9,7 @@ from headgate.api.job import ContractError, parse_depends_on, parse_priority, pa
 from headgate.api.quantity import UNIT
 from headgate.api.requests import request_of
 from headgate.api.times import seconds
-from headgate.client._job_info import JobException, JobInfo
+from headgate.client._job_info import JobException, JobInfo, place
 from headgate.engine.job import Job, admitted_time
 from headgate.engine.job import JobState as Standing
 from headgate.kube.jobs import job_from
@@ -35,7 +34,7 @@ _DECIDED: Final = ("FailureTarget", "SuccessCriteriaMet")
 
 
 def info_of(raw: Json) -> JobInfo:
-    """Return a Job; one that waits and depends on others is in the state depend until `settled` says otherwise."""
+    """Return a Job; one that waits and depends on others is in the state depend until it is known how those ended."""
     job = job_from(raw)
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
     annotations = metadata.get("annotations") or {}
@@ -76,11 +75,6 @@ def info_of(raw: Json) -> JobInfo:
     )
 
 
-def settled(info: JobInfo) -> JobInfo:
-    """Return a Job in the state depend as it is once those that it depends on have succeeded."""
-    return replace(info, state=_place(held=info.held, error=info.error))
-
-
 def _state(job: Job) -> JobState:
     if job.state is Standing.FINISHED:
         return "inactive"
@@ -90,11 +84,7 @@ def _state(job: Job) -> JobState:
         return "run"
     if job.depends_on and not job.requeued:
         return "depend"
-    return _place(held=job.held, error=job.error)
-
-
-def _place(*, held: bool, error: str | None) -> JobState:
-    return "priority" if held or error is not None else "sched"
+    return place(held=job.held, error=job.error)
 
 
 def _ran_at(job: Job) -> float | None:

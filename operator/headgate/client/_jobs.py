@@ -275,21 +275,37 @@ class AsyncJobs:
     async def watch(
         self,
         *,
-        name: str | None = None,
+        filters: str | Sequence[str] = (),
         queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
         namespace: str | None = None,
         all_namespaces: bool = False,
+        after: str | None = None,
     ) -> AsyncIterator[JobEvent]:
-        """Yield an ADDED for each Job of a queue (or of all) that is there, and each change from then on.
+        """Yield an ADDED for each Job that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job.
-        Raises `ForbiddenError` and `UnreachableError`.
+        What is not listed any more is told as DELETED, as a Job is that was deleted. With `after`, a resourceVersion
+        (see `version`), only what has changed since is told, and what was there before is not held. It goes on over
+        reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job. Raises ValueError
+        for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
-        query = JobQuery.of((), queue, None, name, 0.0)
-        path = _path(None if all_namespaces else namespace or await self._namespace())
-        async with aclosing(self._events(path, labels=query.labels, fields=query.fields)) as events:
+        query = JobQuery.of(filters, queue, user, name, 0.0)
+        path = await self._place(namespace, all_namespaces)
+        async with aclosing(self._events(path, query, after)) as events:
             async for event in events:
                 yield event
+
+    async def version(self, *, namespace: str | None = None, all_namespaces: bool = False) -> str:
+        """Return the resourceVersion of now, for a `watch` of what comes after it.
+
+        Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return await self._connection.version(await self._place(namespace, all_namespaces))
+
+    async def _place(self, namespace: str | None, everywhere: bool) -> str:
+        """Return the path of the Jobs that are meant."""
+        return _path(None if everywhere else namespace or await self._namespace())
 
     async def _namespace(self) -> str:
         await self._connection.open()
@@ -315,7 +331,7 @@ class AsyncJobs:
         """Yield Jobs and, if they are to be kept, their JSON."""
         if limit < 0:
             raise ValueError(f"limit: must be 0 or more, not {limit}")
-        path = _path(None if everywhere else namespace or await self._namespace())
+        path = await self._place(namespace, everywhere)
         found = self._found(path, query, keep=keep)
         async with aclosing(found):
             if not limit:
@@ -351,16 +367,34 @@ class AsyncJobs:
                         yield info, tidy({**head, **raw}) if keep else {}
                 del page, read, infos
 
-    async def _events(
-        self, path: str, *, labels: str = "", fields: str = ""
-    ) -> AsyncGenerator[JobEvent, None]:
+    async def _events(self, path: str, query: JobQuery, after: str | None) -> AsyncGenerator[JobEvent, None]:
         from headgate.client._events import changes
         from headgate.client._job_dependencies import Dependencies
         from headgate.client._job_reading import info_of
 
-        async with aclosing(changes(self._connection, path, info_of, labels=labels, fields=fields)) as events:
+        dependencies = Dependencies(self._connection, watching=True)
+
+        def read(raw: Json) -> JobInfo:
+            job = info_of(raw)
+            dependencies.saw(job)
+            return job
+
+        told: set[str] = set()
+        seen = changes(self._connection, path, read, labels=query.labels, fields=query.fields, after=after)
+        async with aclosing(seen) as events:
             async for type_, job in events:
-                yield JobEvent(type_, (await Dependencies(self._connection).settle([job]))[0])
+                if type_ == "DELETED":
+                    dependencies.gone(job)
+                elif query.may_match(job):
+                    [now] = await dependencies.settle([job])
+                    if query.matches(now):
+                        yield JobEvent("MODIFIED" if job.uid in told else "ADDED", now)
+                        told.add(job.uid)
+                        continue
+                # With `after`, it may have been listed without having been told.
+                if job.uid in told or (type_ == "DELETED" and query.may_match(job)):
+                    yield JobEvent("DELETED", job)
+                    told.discard(job.uid)
 
     async def _cancel(self, raw: Json, message: str, *, dry_run: bool) -> Literal["canceled", "deleted"]:
         from headgate.kube.client import STRATEGIC_MERGE_PATCH

@@ -32,11 +32,12 @@ class AsyncPools(AsyncListed["ClusterPool"]):
 
         return ClusterPool
 
-    async def watch(self, name: str | None = None) -> AsyncIterator[PoolEvent]:
-        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+    async def watch(self, name: str | None = None, *, after: str | None = None) -> AsyncIterator[PoolEvent]:
+        """Yield an ADDED for each that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
+        until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        async with aclosing(self._changes(name)) as events:
+        async with aclosing(self._changes(name, after)) as events:
             async for event in events:
                 yield PoolEvent(*event)

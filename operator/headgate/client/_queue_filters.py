@@ -15,11 +15,9 @@ Json = dict[str, Any]
 PROJECT_TAG: Final = "project"
 
 
-class QueueFilters(TypedDict, total=False):
-    """Which queues, and in what order; all are optional, and a queue has to meet all that are given."""
+class QueueSelection(TypedDict, total=False):
+    """Which queues; all are optional, and a queue has to meet all that are given."""
 
-    name: str | None
-    """A name, or a pattern such as ``team-*``."""
     creator: str | None
     """The user who created it."""
     pool: str | None
@@ -31,12 +29,19 @@ class QueueFilters(TypedDict, total=False):
     """The state that one of its clusters has: Running, Pending, Terminated or Unknown."""
     tags: Mapping[str, str | Sequence[str]] | Sequence[str] | None
     """For each key the value, or several of which it has one; or ``["team:search", "gpu"]``: a key alone is enough."""
+    all: bool
+    """Sealed queues too; they are left out of lists unless `state` asks for them."""
+
+
+class QueueFilters(QueueSelection, total=False):
+    """Which queues a list has, and in what order."""
+
+    name: str | None
+    """A name, or a pattern such as ``team-*``."""
     sort: str | Sequence[str]
     """A field of `SORT_FIELDS`, with ``:asc`` or ``:desc`` behind it, or several: ``["pool", "created:desc"]``."""
     limit: int | None
     """How many at most."""
-    all: bool
-    """Sealed queues too; they are left out unless `state` asks for them."""
 
 
 def _named(raw: Json) -> str | None:
@@ -117,7 +122,7 @@ def in_order(queues: Iterable[Json], sort: str | Sequence[str]) -> list[Json]:
     return result
 
 
-def selectors(filters: QueueFilters) -> dict[str, str]:
+def selectors(filters: QueueSelection) -> dict[str, str]:
     """Return what the API server itself selects by."""
     fields = {}
     if (pool := filters.get("pool")) is not None:
@@ -127,7 +132,7 @@ def selectors(filters: QueueFilters) -> dict[str, str]:
     return fields
 
 
-def matcher(filters: QueueFilters) -> Callable[[Json], bool]:
+def matcher(filters: QueueSelection) -> Callable[[Json], bool]:
     """Return whether a queue meets the filters that the API server does not know; raises ValueError for wrong ones."""
     from headgate.api.jobqueue_status import State
     from headgate.api.meta import ClusterState

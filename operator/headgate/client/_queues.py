@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.client._connection import Json
     from headgate.client._events import EventType
     from headgate.client._queue_fields import QueueChanges, QueueFields
-    from headgate.client._queue_filters import QueueFilters
+    from headgate.client._queue_filters import QueueFilters, QueueSelection
     from headgate.engine.top import QueueLine
 
 TRIES: Final = 10
@@ -219,12 +219,18 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
         await self.get_manifest(name)
         return await line(self._connection, name, limit)
 
-    async def watch(self, name: str | None = None) -> AsyncIterator[QueueEvent]:
-        """Yield an ADDED for each queue that is there (or for the one named), and each change from then on.
+    async def watch(
+        self, name: str | None = None, *, after: str | None = None, **selection: Unpack[QueueSelection]
+    ) -> AsyncIterator[QueueEvent]:
+        """Yield an ADDED for each queue that `list` would list, sealed ones too, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        What is not listed any more is told as DELETED. With `after`, a resourceVersion (see `version`), only what has
+        changed since is told. It goes on over reconnects until it is closed. Raises ValueError for a filter that is
+        wrong, `ForbiddenError`, and `UnreachableError`.
         """
-        async with aclosing(self._changes(name)) as events:
+        selection.setdefault("all", True)
+        changes = self._changes(name, after, selectors(selection), matcher(selection))
+        async with aclosing(changes) as events:
             async for event in events:
                 yield QueueEvent(*event)
 

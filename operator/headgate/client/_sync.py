@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from headgate.client._pools import AsyncPools, PoolEvent
     from headgate.client._portal import Portal
     from headgate.client._queue_fields import QueueChanges, QueueFields
-    from headgate.client._queue_filters import QueueFilters
+    from headgate.client._queue_filters import QueueFilters, QueueSelection
     from headgate.client._queues import AsyncQueues, QueueEvent
     from headgate.client._submission import JobOptions
     from headgate.engine.explain import Explanation
@@ -56,6 +56,10 @@ class Collection(Generic[R]):
     def names(self) -> list[str]:
         """Return the names of all objects of the kind, quickly: for completion. Raises as `get` does."""
         return self._portal.call(self._async.names())
+
+    def version(self) -> str:
+        """Return the resourceVersion of now, for a `watch` of what comes after it. Raises as `get` does."""
+        return self._portal.call(self._async.version())
 
 
 class Listed(Collection[R]):
@@ -199,12 +203,16 @@ class Queues(Collection["JobQueue"]):
         """
         return self._portal.call(self._async.line(name, limit=limit))
 
-    def watch(self, name: str | None = None) -> Iterator[QueueEvent]:
-        """Yield an ADDED for each queue that is there (or for the one named), and each change from then on.
+    def watch(
+        self, name: str | None = None, *, after: str | None = None, **selection: Unpack[QueueSelection]
+    ) -> Iterator[QueueEvent]:
+        """Yield an ADDED for each queue that `list` would list, sealed ones too, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        What is not listed any more is told as DELETED. With `after`, a resourceVersion (see `version`), only what has
+        changed since is told. It goes on over reconnects until it is closed. Raises ValueError for a filter that is
+        wrong, `ForbiddenError`, and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name))
+        return self._portal.iterate(self._async.watch(name, after=after, **selection))
 
     def wait(self, name: str, state: str | Sequence[str], *, timeout: float | None = None) -> JobQueue:
         """Wait until the queue's `status.state` is this, or one of these, and return the queue.
@@ -220,12 +228,13 @@ class Pools(Listed["ClusterPool"]):
 
     _async: AsyncPools
 
-    def watch(self, name: str | None = None) -> Iterator[PoolEvent]:
-        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+    def watch(self, name: str | None = None, *, after: str | None = None) -> Iterator[PoolEvent]:
+        """Yield an ADDED for each that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
+        until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name))
+        return self._portal.iterate(self._async.watch(name, after=after))
 
 
 class Environments(Collection["ComputeEnvironment"]):
@@ -248,12 +257,15 @@ class Environments(Collection["ComputeEnvironment"]):
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
         return self._portal.iterate(self._async.list_manifests(name=name, pool=pool, limit=limit))
 
-    def watch(self, name: str | None = None) -> Iterator[EnvironmentEvent]:
-        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+    def watch(
+        self, name: str | None = None, *, pool: str | None = None, after: str | None = None
+    ) -> Iterator[EnvironmentEvent]:
+        """Yield an ADDED for each that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
+        until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name))
+        return self._portal.iterate(self._async.watch(name, pool=pool, after=after))
 
 
 class Policies(Listed["SchedulingPolicy"]):
@@ -261,12 +273,13 @@ class Policies(Listed["SchedulingPolicy"]):
 
     _async: AsyncPolicies
 
-    def watch(self, name: str | None = None) -> Iterator[PolicyEvent]:
-        """Yield an ADDED for each that is there (or for the one named), and each change from then on.
+    def watch(self, name: str | None = None, *, after: str | None = None) -> Iterator[PolicyEvent]:
+        """Yield an ADDED for each that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. Raises `ForbiddenError` and `UnreachableError`.
+        With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
+        until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name))
+        return self._portal.iterate(self._async.watch(name, after=after))
 
 
 class Jobs:
@@ -464,19 +477,39 @@ class Jobs:
     def watch(
         self,
         *,
-        name: str | None = None,
+        filters: str | Sequence[str] = (),
         queue: str | None = None,
+        user: str | None = None,
+        name: str | None = None,
         namespace: str | None = None,
         all_namespaces: bool = False,
+        after: str | None = None,
     ) -> Iterator[JobEvent]:
-        """Yield an ADDED for each Job of a queue (or of all) that is there, and each change from then on.
+        """Yield an ADDED for each Job that `list` would list, and each change from then on.
 
-        It goes on over reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job.
-        Raises `ForbiddenError` and `UnreachableError`.
+        What is not listed any more is told as DELETED, as a Job is that was deleted. With `after`, a resourceVersion
+        (see `version`), only what has changed since is told, and what was there before is not held. It goes on over
+        reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job. Raises ValueError
+        for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
         return self._portal.iterate(
-            self._async.watch(name=name, queue=queue, namespace=namespace, all_namespaces=all_namespaces)
+            self._async.watch(
+                filters=filters,
+                queue=queue,
+                user=user,
+                name=name,
+                namespace=namespace,
+                all_namespaces=all_namespaces,
+                after=after,
+            )
         )
+
+    def version(self, *, namespace: str | None = None, all_namespaces: bool = False) -> str:
+        """Return the resourceVersion of now, for a `watch` of what comes after it.
+
+        Raises `ForbiddenError` and `UnreachableError`.
+        """
+        return self._portal.call(self._async.version(namespace=namespace, all_namespaces=all_namespaces))
 
 
 class Client(ClientBase):

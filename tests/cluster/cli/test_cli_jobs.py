@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 import yaml
 from tests.cluster.harness.client import ENDLESS, eventually
@@ -127,3 +128,23 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
     assert headgate("job", "cancel", *here, "first", "nobody", user="admin").code == 1
     # Who may edit, and no more, deletes.
     assert headgate.ok("job", "cancel", *here, "third") == "job.batch/third deleted\n"
+
+
+def test_a_list_goes_on_with_what_changes(headgate: Headgate, queue: str, given: User) -> None:
+    here = ("-n", given.namespace, "--queue", queue)
+    assert headgate("job", "list", *here, "--watch", "-o", "json").code == 2
+    given.job("first", "q", seconds=ENDLESS)
+    eventually(lambda: given.status("q")["actions"]["active"] == 1)
+    given.job("second", "q", seconds=ENDLESS)
+
+    with headgate.terminal("job", "list", *here, "-w", "--filter", "run", user="bob") as terminal:
+        terminal.expect(r"NAME +STATE +QUEUE +USER +RUNTIME +AGE\r\n")
+        terminal.expect(rf"first +run +{queue} +admin ")
+        given.end("first")
+        terminal.expect(rf"second +run +{queue} +admin ")
+        # That the first one ended is no run, and that the second one waited neither.
+        assert "sched" not in terminal.before
+        assert "completed" not in terminal.before
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+    assert terminal.exitstatus == 130

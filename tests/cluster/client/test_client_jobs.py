@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cluster.harness.client import ENDLESS, JOBS, User, eventually, next_second
@@ -28,6 +28,7 @@ from headgate.client import (
     job_list_id,
     job_list_inactive,
 )
+from headgate.kube.client import Api
 
 if TYPE_CHECKING:
     from tests.cluster.harness.cluster import Site
@@ -207,6 +208,69 @@ def test_watch_and_wait(client: Client, given: User, viewer: Client) -> None:
         given.client.delete(f"{given.jobs_path}/stays")
         with pytest.raises(NotFoundError, match=r"was deleted before it was finished|not found"):
             waiting.result()
+
+
+def test_a_watch_asks_for_nothing_that_it_is_told(
+    client: Client, given: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given.queue("line", dispatch={"paused": True})
+    given.queue("else", dispatch={"paused": True})
+    given.job("old", "line")
+    after = client.jobs.version()
+    asked: list[str] = []
+    call = Api.call
+
+    async def counted(api: Api, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        asked.append(path.rpartition("/")[2])
+        return await call(api, method, path, *rest, **more)
+
+    monkeypatch.setattr(Api, "call", counted)
+    given.job("first", "line")
+    given.job("elsewhere", "else")
+    for number in range(3):
+        given.job(f"next-{number}", "line", annotations={"headgate.dev/depends-on": "first"})
+    given.job("last", "line", annotations={"headgate.dev/depends-on": "elsewhere"})
+    given.job("end", "line")
+    given.client.delete(f"{given.jobs_path}/end")
+
+    seen: dict[str, list[tuple[str, str]]] = {}
+    for type_, job in client.jobs.watch(filters="depend", queue=given.full("line"), after=after):
+        seen.setdefault(job.name, []).append((type_, job.state))
+        if job.name == "last":
+            break
+    # Of what waits for a Job that the watch shows, nothing is asked; nor of what could not be listed.
+    assert set(seen) == {"next-0", "next-1", "next-2", "last"}
+    assert all(told[0] == ("ADDED", "depend") for told in seen.values())
+    assert set(asked) == {"elsewhere"}
+
+    asked.clear()
+    seen.clear()
+    for type_, job in client.jobs.watch(user="admin", queue=given.full("line"), after=after):
+        seen.setdefault(job.name, []).append((type_, job.state))
+        if type_ == "DELETED":
+            break
+    assert "old" not in seen
+    assert seen["end"][-1][0] == "DELETED"
+    assert set(asked) <= {"elsewhere"}
+    assert [type_ for type_, _ in seen["next-1"]] == ["ADDED"] + ["MODIFIED"] * (len(seen["next-1"]) - 1)
+    # Without a version, what is there comes first.
+    assert next(client.jobs.watch(name="old")).type == "ADDED"
+    with pytest.raises(ValueError, match="not 'done'"):
+        next(client.jobs.watch(filters="done"))
+
+
+def test_a_watch_tells_what_does_not_meet_its_filters_any_more(client: Client, given: User) -> None:
+    given.queue("line", dispatch={"paused": True})
+    given.job("first", "line")
+    events = client.jobs.watch(filters="sched", queue=given.full("line"))
+    added = next(events)
+    assert (added.type, added.job.state) == ("ADDED", "sched")
+    given.annotate("first", hold="true")
+    # The Job controller may note meanwhile that it is suspended.
+    gone = next(event for event in events if event.type != "MODIFIED")
+    assert (gone.type, gone.job.state) == ("DELETED", "priority")
+    given.annotate("first", hold=None)
+    assert next(event.type for event in events) == "ADDED"
 
 
 MANY = 400

@@ -215,6 +215,38 @@ def test_watch(client: Client, given: User) -> None:
     assert seen[-1].queue.spec.description == "changed"
 
 
+def test_a_watch_with_filters(client: Client, given: User) -> None:
+    for name in ("one", "two", "other"):
+        given.queue(name, tags={"team": "search" if name == "one" else "ranking"})
+    one, two = given.full("one"), given.full("two")
+    after = client.queues.version()
+    client.queues.update(given.full("other"), description="not looked for")
+    client.queues.update(two, description="seen")
+    client.queues.add_tags(one, {"team": "ranking"})
+    client.queues.add_tags(two, {"team": "search"})
+
+    # The operator may write statuses at any time.
+    told: dict[str, list[str]] = {}
+    for event in client.queues.watch(f"{given.namespace}-*o*", after=after, tags={"team": "ranking"}):
+        told.setdefault(event.queue.name, []).append(event.type)
+        assert event.queue.spec.tags == {"team": "ranking"}
+        if event.type == "DELETED":
+            break
+    assert {(name, types[0]) for name, types in told.items()} == {
+        (given.full("other"), "ADDED"),
+        (two, "ADDED"),
+        (one, "ADDED"),
+    }
+    assert [name for name, types in told.items() if types[-1] == "DELETED"] == [two]
+    client.queues.archive(one)
+    # To who does not look for sealed ones, it is as if it were gone.
+    for event in client.queues.watch(one, all=False, after=after):
+        if event.type == "DELETED":
+            break
+    with pytest.raises(ValueError, match="state: must be one of"):
+        next(client.queues.watch(state="Full"))
+
+
 async def test_the_same_with_asyncio(site: Site, given: User) -> None:
     given.queue("one")
     async with AsyncClient.connect(str(site.cluster.kubeconfig)) as client:

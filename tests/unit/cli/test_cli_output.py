@@ -241,6 +241,17 @@ def test_documents_are_what_programs_read() -> None:
     assert documents.many([manifest, manifest], "name") == "jobqueue.headgate.dev/nightly\n" * 2
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_list_that_is_written_piece_by_piece_is_the_same_as_one_that_is_held(count: int) -> None:
+    text = 'two\nlines, a "quote", and others\x85\u2028that end \\n a line'
+    items = [{**documents.manifest_of(BUSY), "spec": {"description": text}} for _ in range(count)]
+    whole = {"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}}
+
+    assert documents.many(items, "json") == documents.to_json(whole)
+    assert documents.many(items, "yaml") == documents.to_yaml(whole)
+    assert json.loads(documents.many(items, "json")) == yaml.safe_load(documents.many(items, "yaml")) == whole
+
+
 def test_what_is_empty_is_left_out_of_a_manifest() -> None:
     manifest = documents.manifest_of(NEW)
 

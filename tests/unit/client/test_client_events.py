@@ -10,19 +10,22 @@ from headgate.client._events import Change, _Follower
 from headgate.kube.client import ApiError
 
 
-def follower() -> _Follower[str]:
+def follower(after: str | None = None) -> _Follower[str]:
+    """Follow all that is not marked as unwanted."""
     api: Any = SimpleNamespace(base="https://here")
-    return _Follower(
-        api, "/path", lambda raw: f"{raw['metadata']['uid']}@{version(raw)}", labels="", fields=""
-    )
+
+    def read(raw: dict[str, Any]) -> str | None:
+        return None if raw.get("unwanted") else f"{raw['metadata']['uid']}@{version(raw)}"
+
+    return _Follower(api, "/path", read, labels="", fields="", after=after)
 
 
 def version(raw: dict[str, Any]) -> str:
     return str(raw["metadata"]["resourceVersion"])
 
 
-def raw(uid: str, number: int) -> dict[str, Any]:
-    return {"metadata": {"uid": uid, "resourceVersion": str(number)}}
+def raw(uid: str, number: int, *, unwanted: bool = False) -> dict[str, Any]:
+    return {"metadata": {"uid": uid, "resourceVersion": str(number)}, "unwanted": unwanted}
 
 
 def told(watch: _Follower[str]) -> list[tuple[str, str] | None]:
@@ -51,6 +54,35 @@ def test_a_new_list_tells_only_what_changed() -> None:
     ]
     watch.gone(raw("d", 10))
     assert told(watch) == [("DELETED", "d@10")]
+
+
+def test_after_a_version_only_what_is_newer_is_told_and_kept() -> None:
+    watch = follower(after="5")
+    watch.seen(watch.read(raw("a", 6)))
+    watch.seen(watch.read(raw("a", 7)))
+    watch.gone(raw("b", 8))
+    watch.passed("10")
+    assert told(watch) == [("ADDED", "a@6"), ("MODIFIED", "a@7"), ("DELETED", "b@8")]
+
+    # The watch was too old, and all is listed anew.
+    watch.listed([watch.read(raw(*one)) for one in (("c", 2), ("d", 12), ("e", 11), ("f", 9))], "15")
+
+    assert told(watch) == [("DELETED", "a@7"), ("ADDED", "d@12"), ("ADDED", "e@11"), None]
+    assert sorted(watch._told) == ["d", "e"]
+
+
+def test_what_is_not_wanted_any_more_is_told_as_deleted() -> None:
+    watch = follower()
+    watch.listed([watch.read(raw("a", 1)), watch.read(raw("b", 2, unwanted=True))], "2")
+    watch.seen(watch.read(raw("a", 3, unwanted=True)))
+    watch.seen(watch.read(raw("a", 4, unwanted=True)))
+    watch.seen(watch.read(raw("b", 5)))
+    assert told(watch) == [("ADDED", "a@1"), None, ("DELETED", "a@1"), ("ADDED", "b@5")]
+
+    watch.gone(raw("a", 6, unwanted=True))
+    watch.gone(raw("b", 7, unwanted=True))
+
+    assert told(watch) == [("DELETED", "b@5")]
 
 
 def ending(watch: _Follower[str], error: Exception) -> type[Exception] | None:

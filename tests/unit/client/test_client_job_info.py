@@ -8,8 +8,9 @@ import pytest
 
 from headgate.client import ATTRIBUTES, JobInfo, RefusedError
 from headgate.client._connection import Connection
+from headgate.client._job_info import settled
 from headgate.client._job_query import JobQuery
-from headgate.client._job_reading import info_of, settled
+from headgate.client._job_reading import info_of
 from headgate.client._pods import JobPods
 from headgate.client._submission import job_manifest
 
@@ -83,6 +84,16 @@ def test_states_and_results(raw: Json, state: str, result: str | None, reason: s
 def test_a_job_whose_dependencies_are_met_waits_its_turn() -> None:
     assert settled(info_of(job(annotations={"depends-on": "a"}))).state == "sched"
     assert settled(info_of(job(annotations={"depends-on": "a", "hold": "true"}))).state == "priority"
+
+
+@pytest.mark.parametrize(
+    ("words", "may"),
+    [("depend", True), ("sched", True), ("priority", False), ("pending", True), ("run", False), ((), True)],
+)
+def test_other_jobs_are_only_asked_for_where_it_matters(words: str, may: bool) -> None:
+    query = JobQuery.of(words, None, None, None, 0.0)
+
+    assert query.may_match(info_of(job(annotations={"depends-on": "a"}))) is may
 
 
 def test_the_record_of_a_job_that_ran() -> None:

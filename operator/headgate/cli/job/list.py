@@ -2,21 +2,18 @@
 
 import re
 import time
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from headgate.api.times import seconds
 from headgate.cli.job.words import COLUMNS, NAMESPACE
-from headgate.cli.options import ListOutput, NoHeaders
-from headgate.cli.output import documents
-from headgate.cli.output.listing import NOTHING, Rows
+from headgate.cli.options import ListOutput, NoHeaders, Watch
+from headgate.cli.output.listing import NOTHING, Rows, Source, print_list
 from headgate.cli.queue.names import complete, plain
 from headgate.cli.verb import Session, verb
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-AT_ONCE: Final = 500
-"""Rows that are printed together, and stand under each other."""
 
 
 def read_since(text: str) -> float:
@@ -73,6 +70,7 @@ async def list_jobs(
         int,
         typer.Option("--max-entries", "--limit", min=0, metavar="NUMBER", help="So many at most; 0: all."),
     ] = 1000,
+    watch: Watch = False,
     no_headers: NoHeaders = False,
 ) -> None:
     """List the newest Jobs of queues, newest first.
@@ -82,7 +80,8 @@ async def list_jobs(
       pending (depend, priority or sched), running (run or cleanup), active (both)
       completed, failed, canceled, timeout
 
-    With --max-entries 0 all are listed, in the order in which the API server has them; they are printed as they come.
+    With --max-entries 0 all are listed, in the order in which the API server has them; they are printed as they come,
+    in whatever form, and never held.
 
     For example:
       headgate job list --queue nightly --filter pending
@@ -92,33 +91,26 @@ async def list_jobs(
     words = [word for text in filters or () for word in text.split(",")]
     after = read_since(since) if since else 0.0
     queue = plain(queue) if queue else None
+    only: dict[str, Any] = {
+        "filters": words,
+        "queue": queue,
+        "user": user,
+        "name": name,
+        "all_namespaces": all_namespaces,
+    }
+    source = Source(
+        lambda: jobs.list(since=after, limit=max_entries, **only),
+        lambda: jobs.list_manifests(since=after, limit=max_entries, **only),
+        lambda: jobs.version(all_namespaces=all_namespaces),
+        lambda before: jobs.watch(after=before, **only),
+    )
+    columns = (NAMESPACE, *COLUMNS) if all_namespaces else COLUMNS
+    rows = Rows(columns, output, headings=not no_headers)
+
+    def nothing() -> str:
+        return NOTHING if all_namespaces else f"{NOTHING} in {session.client.namespace} namespace"
+
     try:
-        if output in ("json", "yaml", "name"):
-            manifests = [
-                manifest
-                async for manifest in jobs.list_manifests(
-                    filters=words, queue=queue, user=user, name=name, since=after,
-                    limit=max_entries, all_namespaces=all_namespaces,
-                )
-            ]  # fmt: skip
-            typer.echo(documents.many(manifests, output), nl=False)
-            return
-        columns = (NAMESPACE, *COLUMNS) if all_namespaces else COLUMNS
-        rows = Rows(columns, output, headings=not no_headers)
-        found = []
-        some = False
-        async for job in jobs.list(
-            filters=words, queue=queue, user=user, name=name, since=after,
-            limit=max_entries, all_namespaces=all_namespaces,
-        ):  # fmt: skip
-            found.append(job)
-            if len(found) == AT_ONCE:
-                rows.print(found)
-                found, some = [], True
-        rows.print(found)
+        await print_list(source, rows, output, watch=watch, nothing=nothing)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    if not found and not some:
-        typer.echo(
-            NOTHING if all_namespaces else f"{NOTHING} in {session.client.namespace} namespace", err=True
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 import yaml
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Document = Literal["json", "yaml", "name"]
 
+_OTHER_LINE_ENDS: Final = frozenset("\x85\u2028\u2029")
+_ITEM: Final = " " * 8
+_JSON_HEAD: Final = '{\n    "apiVersion": "v1",\n    "items": ['
+_JSON_TAIL: Final = ',\n    "kind": "List",\n    "metadata": {\n        "resourceVersion": ""\n    }\n}\n'
+_YAML_HEAD: Final = "apiVersion: v1\nitems:"
+_YAML_TAIL: Final = "kind: List\nmetadata:\n  resourceVersion: ''\n"
+
 
 class _Dumper(yaml.SafeDumper):
     """Text of many lines as it stands, no anchors."""
@@ -26,7 +33,11 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = "|" if "\n" in text else None
+    if not _OTHER_LINE_ENDS.isdisjoint(text):
+        # Only escaped they are read back as what they are.
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)
@@ -79,14 +90,41 @@ def one(manifest: Json, form: Document) -> str:
             return f"{resource_name(manifest)}\n"
 
 
+class Listed:
+    """The v1 List that kubectl makes of objects, piece by piece: nobody has to hold it."""
+
+    def __init__(self, form: Document) -> None:
+        self._form = form
+        self._is_empty = True
+
+    def add(self, manifest: Json) -> str:
+        """Return what an object adds to the list."""
+        first, self._is_empty = self._is_empty, False
+        match self._form:
+            case "json":
+                # A line break within a text is written as two other characters.
+                body = to_json(manifest).rstrip("\n").replace("\n", "\n" + _ITEM)
+                return f"{_JSON_HEAD if first else ','}\n{_ITEM}{body}"
+            case "yaml":
+                return (f"{_YAML_HEAD}\n" if first else "") + to_yaml([manifest])
+            case "name":
+                return one(manifest, "name")
+
+    def end(self) -> str:
+        """Return what comes after the last object."""
+        match self._form:
+            case "json":
+                return (f"{_JSON_HEAD}]" if self._is_empty else "\n    ]") + _JSON_TAIL
+            case "yaml":
+                return (f"{_YAML_HEAD} []\n" if self._is_empty else "") + _YAML_TAIL
+            case "name":
+                return ""
+
+
 def many(manifests: Iterable[Json], form: Document) -> str:
-    """Return a list of objects: the v1 List that kubectl makes of them."""
-    if form == "name":
-        return "".join(one(manifest, "name") for manifest in manifests)
-    return one(
-        {"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": list(manifests)},
-        form,
-    )
+    """Return a list of objects."""
+    listed = Listed(form)
+    return "".join([*map(listed.add, manifests), listed.end()])
 
 
 def short_name(text: str, *kinds: str) -> str:

@@ -1,17 +1,17 @@
 """`headgate queue list`."""
 
-from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from headgate.api.jobqueue import JobQueue
 from headgate.cli.filters import read_filters
 from headgate.cli.options import Limit, ListOutput, NoHeaders, Sort, Watch
-from headgate.cli.output.listing import Rows, print_list
+from headgate.cli.output.listing import Rows, Source, print_list
 from headgate.cli.queue.columns import COLUMNS
 from headgate.cli.verb import Session, verb
-from headgate.client import QueueFilters
+
+if TYPE_CHECKING:
+    from headgate.client import QueueFilters, QueueSelection
 
 FILTERS: Final = {
     "name": "name",
@@ -59,35 +59,19 @@ async def list_queues(
       headgate queue list --filter tag.team=search -o wide
       headgate queue list -o name --filter pool=old | xargs headgate queue drain
     """
-    selected: QueueFilters = read_filters(filters, FILTERS, tags=True)  # type: ignore[assignment]
-    if name is not None:
-        selected["name"] = name
-    if watch and output not in ("table", "wide"):
-        raise typer.BadParameter("--watch goes with -o table and -o wide", param_hint="'--output'")
-    selected["all"] = all
-    listed: QueueFilters = {**selected, "sort": sort or (), "limit": limit}
-    rows = Rows(COLUMNS, output, headings=not no_headers)
+    given = read_filters(filters, FILTERS, tags=True)
+    pattern = name if name is not None else given.pop("name", None)
+    selection: QueueSelection = given  # type: ignore[assignment]
+    selection["all"] = all
     queues = session.client.queues
+    listed: QueueFilters = {**selection, "name": pattern, "sort": sort or (), "limit": limit}
+    source = Source(
+        lambda: queues.list(**listed),
+        lambda: queues.list_manifests(**listed),
+        queues.version,
+        lambda before: queues.watch(pattern, after=before, **selection),
+    )
     try:
-        found = await print_list(
-            lambda: queues.list(**listed), lambda: queues.list_manifests(**listed), rows, output
-        )
+        await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    if watch:
-        seen = {queue.name: queue.metadata.resource_version for queue in found}
-        await _follow(session, selected, seen, rows)
-
-
-async def _follow(
-    session: Session, selected: QueueFilters, seen: dict[str, str], rows: Rows[JobQueue]
-) -> None:
-    """Print each change of the queues that are selected."""
-    async for _, queue in session.client.queues.watch():
-        if seen.pop(queue.name, None) == queue.metadata.resource_version:
-            continue
-        if not fnmatchcase(queue.name, selected.get("name") or "*"):
-            continue
-        only: QueueFilters = {**selected, "name": queue.name}
-        async for each in session.client.queues.list(**only):
-            rows.print([each])
