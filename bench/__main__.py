@@ -12,10 +12,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from bench import engine, machine, members, memory, report, throughput
+from bench import engine, machine, members, memory, report, resources, throughput
 from bench.cluster import Cluster, cluster
 
-PARTS: Final = ("engine", "backlog", "open", "rss", "members")
+PARTS: Final = ("engine", "backlog", "open", "rss", "members", "resources")
 
 
 def main(
@@ -43,6 +43,11 @@ def main(
         rounds, jobs, rss_jobs, member_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000), min(member_jobs, 30)
     # Into a file or a pipe, lines are as long as they need to be.
     console = Console(width=None if sys.stdout.isatty() else 150)
+    if "resources" in parts and (lacking := resources.lacking()):
+        if only:
+            raise typer.BadParameter(" ".join(lacking))
+        console.log(f"not measured here: resources. {' '.join(lacking)}")
+        parts.remove("resources")
     figures: dict[str, float] = {}
     details: dict[str, Any] = {}
     result = {
@@ -63,7 +68,9 @@ def main(
         if "engine" in parts:
             console.log("the engine alone")
             _engine(figures, details, waiting=engine_jobs, decisions=640 if quick else 6_400)
-        if set(parts) - {"engine"}:
+        if "resources" in parts:
+            _resources(jobs, figures, details, console)
+        if set(parts) - {"engine", "resources"}:
             console.log("starting a control plane")
             running = stack.enter_context(cluster())
             bench = throughput.Bench(running, jobs, 1.0, console.log, profile and profile.absolute())
@@ -136,6 +143,16 @@ def _memory(running: Cluster, jobs: int, figures: dict[str, float], details: dic
     used = memory.measure(running, jobs)
     figures["rss_mb_100k"] = round(used.resident, 1)
     details["rss"] = used
+
+
+def _resources(jobs: int, figures: dict[str, float], details: dict[str, Any], console: Console) -> None:
+    console.log("the operator in its Pods, on a real node")
+    used = resources.measure(jobs, console.log)
+    figures["pod_memory_mb"] = max(
+        usage.memory_mb for pod in (used.leader, used.standby) for usage in pod.values()
+    )
+    figures["pod_cores"] = used.leader[resources.AT_WORK].cores
+    details["resources"] = used
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ TARGETS: Final = (
     Target("dead_member_ratio", "dispatch to two members beside a dead one over the two alone", ">=", 0.9),
     Target("hung_member_ratio", "the same beside one that takes connections and answers nothing", ">=", 0.9),
     Target("rss_mb_100k", "operator's resident memory with 100,000 waiting (MB)", "<=", 300),
+    Target("pod_memory_mb", "the most memory of an operator's Pod under 1,000 Jobs (MB)", "<=", 100),
+    Target("pod_cores", "the leader's CPU while 1,000 Jobs come and go (cores)", "<=", 0.1),
 )
 
 

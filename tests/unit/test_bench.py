@@ -7,9 +7,13 @@ import sys
 
 import orjson
 import pytest
+import yaml
 from bench import ROOT
 from bench.engine import GROWTHS, Kind, Shape, World, measure
 from bench.report import TARGETS
+from bench.resources import Sample, busiest_second, cores
+
+from headgate.api.quantity import UNIT, parse_amounts
 
 
 def test_the_engine_is_measured_at_a_steady_number_of_waiting_jobs() -> None:
@@ -53,3 +57,20 @@ def test_every_figure_is_explained() -> None:
     text = (ROOT / "bench" / "README.md").read_text()
 
     assert [target.key for target in TARGETS if f"| `{target.key}` |" not in text] == []
+
+
+def test_the_chart_requests_what_the_operator_may_use() -> None:
+    values = yaml.safe_load((ROOT / "charts" / "headgate" / "values.yaml").read_text())
+    requests = dict(parse_amounts(values["resources"]["requests"]))
+    targets = {target.key: target.value for target in TARGETS}
+
+    assert requests["cpu"] >= targets["pod_cores"] * UNIT
+    assert requests["memory"] >= targets["pod_memory_mb"] * 10**6 * UNIT
+
+
+def test_the_busiest_second_is_one_of_a_second() -> None:
+    """A peak between two samples that are closer than that is not taken for a second's."""
+    samples = [Sample(at / 4, used, 60.0) for at, used in enumerate([0.0, 0.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])]
+
+    assert busiest_second(samples) == pytest.approx(0.2)
+    assert cores(samples[0], samples[-1]) == pytest.approx(0.2 / 1.75)
