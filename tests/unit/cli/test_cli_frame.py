@@ -55,6 +55,13 @@ def test_a_wrong_call_says_so_and_ends_with_2(arguments: tuple[str, ...]) -> Non
     assert "Error: " in result.stderr or "Usage: " in result.stderr
 
 
+def test_what_talks_to_a_cluster_is_not_imported_for_help_and_completion() -> None:
+    code = "import sys, headgate.cli.app; print([m for m in ('aiohttp', 'kubernetes') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
 def test_without_a_verb_it_shows_its_help() -> None:
     for group in ((), ("queue",)):
         result = call(*group)

@@ -1,7 +1,6 @@
 """`headgate job logs`."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +8,11 @@ from headgate.cli.errors import Problem
 from headgate.cli.job.list import read_since
 from headgate.cli.job.names import JobName
 from headgate.cli.verb import Session, verb
-from headgate.client import JobInfo, JobPod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headgate.client import JobInfo, JobPod
 
 WAITING = ("depend", "priority", "sched")
 
@@ -87,7 +90,7 @@ async def print_logs(
         typer.echo(f"[pod/{line.pod}/{line.container}] {line.text}" if prefix or all_pods else line.text)
 
 
-def _say_that_it_waits(job: JobInfo, *, follow: bool) -> None:
+def _say_that_it_waits(job: "JobInfo", *, follow: bool) -> None:
     """Tell where a Job is that has no Pods yet; raises `Problem` unless it is waited for."""
     words = f"job.batch/{job.name} waits in queue {job.queue}"
     why = f"headgate job why {job.name} -n {job.namespace}"
@@ -96,7 +99,7 @@ def _say_that_it_waits(job: JobInfo, *, follow: bool) -> None:
     typer.echo(f"{words}; what holds it: {why}", err=True)
 
 
-def _choose(pods: Sequence[JobPod]) -> str:
+def _choose(pods: "Sequence[JobPod]") -> str:
     """Return the newest Pod that runs, or else the newest; say so where there are others."""
     newest = [pod for pod in pods if pod.phase == "Running"][-1:] or pods[-1:]
     if len(pods) > 1:
@@ -106,7 +109,7 @@ def _choose(pods: Sequence[JobPod]) -> str:
     return newest[0].name
 
 
-def _default_container(pods: Sequence[JobPod], name: str) -> str | None:
+def _default_container(pods: "Sequence[JobPod]", name: str) -> str | None:
     """Return the container that is meant where none was named; say so where there are others."""
     for pod in pods:
         if pod.name == name:
