@@ -515,8 +515,8 @@ def newer_chart(target: Path) -> Path:
 
 
 def documented(needle: str) -> str:
-    """Return the one command of docs/install.md, a whole code block, that contains this."""
-    page = (ROOT / "docs" / "install.md").read_text()
+    """Return the one command of docs/operations.md, a whole code block, that contains this."""
+    page = (ROOT / "docs" / "operations.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (found,) = [block for block in blocks if needle in block]
     return str(found)
@@ -609,15 +609,13 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     assert site.submit("asked-to-wait", "brief", suspend=True)["spec"]["suspend"]
     site.submit("runs-long", "narrow", seconds=ENDLESS)
     site.submit("leaves", "narrow", seconds=ENDLESS)
-    done = shell(
-        site, documented("label job <name>").replace("<namespace>", TEAM).replace("<name>", "leaves")
-    )
+    done = shell(site, documented("label job train").replace("team-a", TEAM).replace("train", "leaves"))
     assert done.returncode == 0, done.stderr
     site.kubectl("delete", "jobqueue", "brief")
     eventually(lambda: not site.names(BINDINGS, "-l", "headgate.dev/queue=brief"))
 
     # One waiting Job is released as the page says; the others wait on.
-    release = documented("patch job <name>").replace("<namespace>", TEAM).replace("<name>", "first")
+    release = documented("patch job train").replace("team-a", TEAM).replace("train", "first")
     assert [site.waits(name) for name in ("first", "second", "third")] == [True] * 3
     done = shell(site, release)
     assert done.returncode == 0, done.stderr
@@ -664,14 +662,12 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     assert kept <= set(identities(site.alice.all_jobs()))
 
     # And from nothing, under another name, as the page says: this API server has seen it all, which Jobs do not notice.
-    handover = (
-        documented("--take-ownership").replace("<other>", "headgate").replace("<namespace>", "elsewhere")
-    )
-    program, *arguments = handover.split()
+    handover = documented("--take-ownership").replace(" gates ", " headgate ").replace("other", "elsewhere")
+    program, *arguments = handover.replace("-f headgate-values.yaml", "").split()
     assert program == "helm"
     with pytest.raises(AssertionError, match="invalid ownership metadata"):
-        site.helm(*(part for part in arguments if part != "--take-ownership"), "--create-namespace")
-    site.helm(*arguments, "--create-namespace", *WAIT)
+        site.helm(*(part for part in arguments if part != "--take-ownership"))
+    site.helm(*arguments, *WAIT)
     anew = site.operator("anew", "headgate", "elsewhere").wait_until_leading()
     try:
         eventually(lambda: site.names(BINDINGS, "-l", "headgate.dev/queue=default"))
