@@ -29,6 +29,7 @@ class Portal:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._iterators: set[AsyncIterator[Any]] = set()
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Running[T]:
         """Start a coroutine and return what waits for it; raises RuntimeError once closed."""
@@ -52,13 +53,14 @@ class Portal:
         async def step() -> T:
             return await anext(iterator, _END)
 
+        self._iterators.add(iterator)
         try:
             while (value := self.call(step())) is not _END:
                 yield value
         finally:
-            close = getattr(iterator, "aclose", None)
-            if close is not None and self.is_open:
-                self.call(close())
+            self._iterators.discard(iterator)
+            if self.is_open:
+                self.call(_close(iterator))
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +74,9 @@ class Portal:
             loop, self._loop = self._loop, None
         if loop is None or self._thread is None:
             return
+        # One after the other, and each from the outside: what it iterates in turn is its own to close.
+        for iterator in list(self._iterators):
+            asyncio.run_coroutine_threadsafe(_close(iterator), loop).result()
         asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
@@ -95,6 +100,13 @@ class Portal:
                 )
                 self._thread.start()
             return self._loop
+
+
+async def _close(iterator: AsyncIterator[Any]) -> None:
+    """End an iterator, if it is one that can be ended."""
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
 
 
 class Running(Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from headgate.client._portal import Portal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 
 @pytest.fixture
@@ -52,6 +53,35 @@ def test_an_iterator_that_is_left_is_closed(portal: Portal) -> None:
         if number == 3:
             break
     assert closed.wait(10)
+
+
+def test_iterators_that_are_open_are_closed_with_it_from_the_outside(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed: list[str] = []
+
+    async def inner() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.append("inner")
+
+    async def outer() -> AsyncIterator[int]:
+        try:
+            async with aclosing(inner()) as numbers:
+                async for number in numbers:
+                    yield number
+        finally:
+            closed.append("outer")
+
+    portal = Portal()
+    iterators = [portal.iterate(outer()) for _ in range(3)]
+    assert [next(iterator) for iterator in iterators] == [1, 1, 1]
+    portal.close()
+
+    assert closed == ["inner", "outer"] * 3
+    assert caplog.records == []
 
 
 def test_an_interrupted_call_is_cancelled(portal: Portal) -> None:
