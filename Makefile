@@ -15,10 +15,10 @@ NODE ?=
 OUT ?= dist/headgate.tar
 export PYTHONPATH := $(CURDIR)/hack/controlplane:$(CURDIR)
 
-.PHONY: help demo test up down bench image crds facade lint
+.PHONY: help demo test up down bench image crds facade captures lint
 
 help: ## list these verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 16
 
 demo: .venv/stamp ## two queues contend for one full environment, live in this terminal (1.5 minutes)
 	@$(RUN) -m hack.demo
@@ -47,8 +47,11 @@ facade: .venv/stamp ## write the synchronous client and its reference from the a
 	@$(RUN) -m hack.facade --write
 	@$(RUN) -m hack.client_reference --write
 
+captures: .venv/stamp ## take the pictures in docs/images anew (2 minutes)
+	@$(RUN) -m hack.captures
+
 lint: .venv/stamp ## ruff, mypy, import contracts, CRDs, helm lint, kubeconform
 	@$(RUN) -m hack.lint
 
-.venv/stamp: requirements-dev.lock
+.venv/stamp: requirements-dev.lock pyproject.toml
 	@$(PYTHON) hack/venv.py

@@ -18,6 +18,7 @@ CHART: Final = ROOT / "charts" / "headgate"
 TYPED: Final = (
     "operator",
     "hack/controlplane/controlplane",
+    "hack/captures",
     "hack/demo",
     "hack/facade.py",
     "hack/client_reference.py",

@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 STAMP = os.path.join(VENV, "stamp")
 LOCKED = "requirements-dev.lock"
+PROJECT = "pyproject.toml"
 OLDEST = (3, 11)
 NAMES = ("python3.13", "python3.12", "python3.11", "python3.14")
 
@@ -28,7 +29,8 @@ def main() -> None:
     with open(os.path.join(VENV, "lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = os.path.join(ROOT, LOCKED)
-        if os.path.exists(STAMP) and os.path.getmtime(STAMP) >= os.path.getmtime(wanted):
+        newest = max(os.path.getmtime(os.path.join(ROOT, name)) for name in (LOCKED, PROJECT))
+        if os.path.exists(STAMP) and os.path.getmtime(STAMP) >= newest:
             return  # somebody else made it while we waited
         if os.path.exists(STAMP):
             os.unlink(STAMP)

@@ -152,7 +152,19 @@ def test_make_alone_lists_the_verbs() -> None:
 
     assert shown.returncode == 0, shown.stderr
     listed = {line.split()[1] for line in shown.stdout.splitlines() if line.startswith("  make ")}
-    assert listed == {"help", "demo", "test", "up", "down", "bench", "crds", "facade", "lint"}
+    assert listed == {
+        "help",
+        "demo",
+        "test",
+        "up",
+        "down",
+        "bench",
+        "image",
+        "crds",
+        "facade",
+        "captures",
+        "lint",
+    }
     assert all(len(line.split()) > 2 and len(line) <= 100 for line in shown.stdout.splitlines())
 
 
