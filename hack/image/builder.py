@@ -1,7 +1,8 @@
 """One build of the Dockerfile with Buildah, which needs neither a daemon nor a registry.
 
 Everything a build makes is below one temporary directory, Buildah's storage too: nothing of the machine's own
-containers is touched, and what an interrupted build leaves is that directory.
+containers is touched, and what an interrupted build leaves is that directory. Only Buildah's notes of which layers it
+has seen are where they always are, below /var/lib/containers/cache.
 """
 
 from __future__ import annotations
