@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.cli.errors import Problem
-from headgate.cli.job.list import read_since
 from headgate.cli.job.names import JobName
+from headgate.cli.job.since import read_since
 from headgate.cli.verb import Session, verb
+from headgate.client import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.client import JobInfo, JobPod
-
-WAITING = ("depend", "priority", "sched")
 
 
 @verb(namespaced=True)
@@ -68,7 +67,7 @@ async def print_logs(
     after = read_since(since) if since else 0.0
     jobs = session.client.jobs
     job = await jobs.get(name)
-    if job.state in WAITING:
+    if job.state in STATES["pending"]:
         _say_that_it_waits(job, follow=follow)
     if not all_pods:
         pods = await jobs.pods(job.id, wait=follow)
