@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.cluster.harness.client import DURATION, ENDLESS, PATIENCE, POOLS, QUEUES, RefusedError, eventually
+from tests.cluster.harness.client import (
+    DURATION,
+    ENDLESS,
+    PATIENCE,
+    POOLS,
+    QUEUES,
+    RefusedError,
+    User,
+    eventually,
+)
 from tests.cluster.harness.cluster import ROOT, kubectl_for
-from tests.cluster.harness.copies import MANAGED_BY
+from tests.cluster.harness.copies import HUB, MANAGED_BY
 from tests.cluster.harness.invariants import CLUSTER, outcome
 from tests.cluster.harness.members import Fleet
 from tests.cluster.harness.pages import Page
@@ -20,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from controlplane import ClusterAccess
-    from tests.cluster.harness.client import User
     from tests.cluster.harness.cluster import Kubectl
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -184,6 +193,38 @@ def test_credentials_are_renewed_as_the_page_says(
     kubectl("apply", "-n", given.namespace, "-f", str(manifest("jobs.yaml")))
     succeeded(given, "train")
     assert cluster_of(given, "train") == "east"
+
+
+@pytest.mark.usefixtures("prod")
+def test_the_operations_page_shows_what_is_wrong_with_a_member(given: User, site_kubeconfig: Path) -> None:
+    given.client.delete(f"{SECRETS}/cluster-east")
+    eventually(lambda: states(given)["east"] == "Pending")
+
+    printed = Page("operations.md", site_kubeconfig).run("A member is not Running")
+
+    assert re.search(r"^east: Pending, 0 active\. .*cluster-east.* does not exist", printed, re.M), printed
+    assert re.search(r"^west: Running, 0 active\. ", printed, re.M), printed
+
+
+@pytest.mark.usefixtures("prod")
+def test_copies_that_a_lost_hub_left_are_deleted(
+    fleet: Fleet, given: User, site_kubeconfig: Path, tmp_path: Path
+) -> None:
+    """As the operations page says of a hub that was restored in another cluster. Copies of this hub stay."""
+    lost = "00000000-0000-4000-8000-000000000000"
+    there = User(fleet.members["east"].admin, "default")
+    there.job("left", None, labels={HUB: lost}, suspend=True)
+    given.job("ours", None, labels={"headgate.dev/queue": "gpu-queue"}, seconds=ENDLESS)
+    eventually(lambda: fleet.places() == {"ours": "east"})
+    (tmp_path / "back-up").mkdir()
+    (tmp_path / "back-up" / "hub").write_text(lost)
+
+    Page("operations.md", site_kubeconfig, tmp_path).run("Restore: pools of other clusters")
+
+    assert "left" not in {job["metadata"]["name"] for job in there.all_jobs()}
+    assert fleet.places() == {"ours": "east"}
+    fleet.there("east").end("ours")
+    succeeded(given, "ours")
 
 
 @pytest.mark.usefixtures("prod")
