@@ -20,11 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with binaries.locked(cache / "lock"):
             clear(cache)
-            build(arguments.out.absolute(), cache)
+            identity = build(arguments.out.absolute(), cache)
     except ImageError as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
-    print(f"{reference()} {arguments.out}")
+    print(f"{reference()} {identity} {arguments.out}")
     return 0
 
 

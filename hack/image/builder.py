@@ -14,6 +14,7 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from hack.image import requirements, wheels
@@ -50,8 +51,10 @@ def inputs(root: Path = ROOT) -> list[Path]:
     )
 
 
-def build(out: Path, cache: Path, root: Path = ROOT) -> None:
-    """Write the image of the tree at `root` to the file `out`; `cache` keeps what the next build needs again.
+def build(out: Path, cache: Path, root: Path = ROOT) -> str:
+    """Write the image of the tree at `root` to the file `out`; return its identity, the digest of its configuration.
+
+    `cache` is a folder that keeps what the next build needs again.
 
     Raises
     ------
@@ -61,14 +64,29 @@ def build(out: Path, cache: Path, root: Path = ROOT) -> None:
     if lacking := requirements.missing():
         raise ImageError(" ".join(lacking))
     cache.mkdir(parents=True, exist_ok=True)
-    progress = Progress("operator image")
+    with shown("operator image"), TemporaryDirectory(prefix=TEMPORARY, dir=cache) as work:
+        return Build(root, cache, Path(work)).run(out)
+
+
+@contextmanager
+def shown(what: str) -> Iterator[None]:
+    """Show how long something takes while it goes on, and how it ended."""
+    progress, over = Progress(what), Event()
+
+    def tick() -> None:
+        while not over.wait(0.5):
+            progress.tick()
+
+    clock = Thread(target=tick, daemon=True)
+    clock.start()
+    outcome = "failed"
     try:
-        with TemporaryDirectory(prefix=TEMPORARY, dir=cache) as work:
-            Build(root, cache, Path(work)).run(out)
-    except BaseException:
-        progress.end("failed")
-        raise
-    progress.end("built")
+        yield
+        outcome = "built"
+    finally:
+        over.set()
+        clock.join()
+        progress.end(outcome)
 
 
 class Build:
@@ -79,22 +97,22 @@ class Build:
         self._cache = cache
         self._work = work
 
-    def run(self, out: Path) -> None:
-        """Build, and write the archive."""
+    def run(self, out: Path) -> str:
+        """Build, write the archive, and return the image's identity."""
         base = self._base()
         found = wheels.download(self._root / "requirements.lock", self._cache)
         only_these = self._work / "pip.conf"
         only_these.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-        identity = self._work / "image"
+        noted = self._work / "identity"
         self._buildah(
             "build", "--isolation=chroot", "--pull-never", "--layers=false", "--timestamp=0",
             f"--build-arg=DEBIAN={base}", f"--volume={found}:/wheels:ro", f"--volume={only_these}:/etc/pip.conf:ro",
-            f"--iidfile={identity}", self._root,
+            f"--iidfile={noted}", self._root,
         )  # fmt: skip
+        identity = noted.read_text().strip()
         with replaced(out) as archive:
-            self._buildah(
-                "push", identity.read_text().strip(), f"docker-archive:{archive}:{reference(self._root)}"
-            )
+            self._buildah("push", identity, f"docker-archive:{archive}:{reference(self._root)}")
+        return identity
 
     def _base(self) -> str:
         """Return the name of Debian's base image, made from Debian's packages."""
