@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.harness.client import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +27,7 @@ PAGES = {
 def page(request: pytest.FixtureRequest, site: Site) -> Iterator[str]:
     def clear() -> None:
         for name in PAGES[request.param]:
-            site.kubectl("delete", "jobs", "-n", "default", "-l", f"headgate.dev/queue={name}")
-            # It is not deleted before it knows that its Jobs are gone.
-            eventually(partial(site.kubectl, "delete", "jobqueue", name, "--ignore-not-found"))
+            site.remove_queue(name)
 
     clear()
     yield request.param

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.cluster.harness.cluster import Site
 
 PAGES = sorted((Path(__file__).parents[3] / "docs" / "how-to").glob("*.md"))
+CREATED = re.compile(r"queues\.create\(\s*\"([^\"]+)\"")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(code, id=f"{page.stem}-{number}")
@@ -35,5 +36,7 @@ def default_kubeconfig(site: Site, namespace: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("operator", "default_kubeconfig")
 @pytest.mark.parametrize("code", BLOCKS)
-def test_the_code_of_a_how_to_runs(code: str) -> None:
+def test_the_code_of_a_how_to_runs(code: str, site: Site) -> None:
+    for name in CREATED.findall(code):
+        site.remove_queue(name)
     exec(compile(code, "<how-to>", "exec"), {"__name__": "__main__"})

@@ -162,6 +162,12 @@ class Site(ApiServer):
         eventually(partial(self.admin.get, f"/api/v1/namespaces/{name}/serviceaccounts/default"), every=0.02)
         return name
 
+    def remove_queue(self, name: str) -> None:
+        """Delete a queue of a name that is not a test's own, with all of its Jobs, if there is one."""
+        self.kubectl("delete", "jobs", "-A", "-l", f"headgate.dev/queue={name}")
+        # It is not deleted before it knows that its Jobs are gone.
+        eventually(partial(self.kubectl, "delete", "jobqueue", name, "--ignore-not-found"))
+
     def may(self, user: str, **what: str) -> bool:
         """Whether the API server would let a user do something now: it goes by a new role a moment later."""
         review = {"spec": {"user": user, "resourceAttributes": what}}
