@@ -1,6 +1,6 @@
 """The order of the tests. `make test` has several workers, and gives each of them a whole file as it becomes idle.
 
-The tests of `cluster/members` go together, as one file: they share clusters that take long to start.
+The tests of some folders go together, as one file: they share clusters, or a node, that take long to start.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 thoroughness.load()
 
 HERE: Final = Path(__file__).parent
-TOGETHER: Final = HERE / "cluster" / "members"
+TOGETHER: Final = (HERE / "cluster" / "members", HERE / "cluster" / "node")
 LONGEST: Final = (
-    "members", "test_crash", "test_watch", "test_statuses", "test_scaling", "test_chart", "test_policy_job_intake",
-    "test_examples", "test_order", "test_isolation", "test_demo", "test_room_under_stress", "test_environments",
-    "test_policy_job_queue", "test_controlplane", "test_limits", "test_lifecycle", "test_policy_job_keep",
-    "test_backfill", "test_policy_job_admit", "test_fair_share", "test_doors", "test_dependencies",
+    "members", "node", "test_crash", "test_watch", "test_statuses", "test_scaling", "test_chart",
+    "test_policy_job_intake", "test_examples", "test_order", "test_isolation", "test_demo", "test_room_under_stress",
+    "test_environments", "test_policy_job_queue", "test_controlplane", "test_limits", "test_lifecycle",
+    "test_policy_job_keep", "test_backfill", "test_policy_job_admit", "test_fair_share", "test_doors",
+    "test_dependencies",
 )  # fmt: skip
 """Files that take longest, as the durations at the end of a run show. Another order is no mistake, only slower."""
 
@@ -36,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def place(item: pytest.Item) -> int:
     """Return where a test's file comes; in a file the order stays as it is."""
-    path = TOGETHER if TOGETHER in item.path.parents else item.path
+    path = next((folder for folder in TOGETHER if folder in item.path.parents), item.path)
     if path.relative_to(HERE).parts[0] != "cluster":
         return -1
     return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
@@ -44,14 +45,14 @@ def place(item: pytest.Item) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
-    """Hand out whole files, and one folder as if it were a file."""
-    return WholeFolder(config, log) if config.getoption("dist") == "loadfile" else None
+    """Hand out whole files, and some folders as if they were files."""
+    return WholeFolders(config, log) if config.getoption("dist") == "loadfile" else None
 
 
-class WholeFolder(LoadFileScheduling):  # type: ignore[misc]
-    """`loadfile`, but for one folder. The group marks of `loadgroup` do nothing with pytest 9.2 and xdist 3.8."""
+class WholeFolders(LoadFileScheduling):  # type: ignore[misc]
+    """`loadfile`, but for some folders. The group marks of `loadgroup` do nothing with pytest 9.2 and xdist 3.8."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        folder = TOGETHER.relative_to(HERE.parent).as_posix()
-        return folder if file.startswith(f"{folder}/") else file
+        folders = (folder.relative_to(HERE.parent).as_posix() for folder in TOGETHER)
+        return next((folder for folder in folders if file.startswith(f"{folder}/")), file)

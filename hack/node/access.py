@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import yaml
 from hack.local.chart import apply, kubectl
+from hack.node.network import API_SERVER
 
 from controlplane.credentials import write_kubeconfig, write_secret
 from controlplane.nodes import is_schedulable
-
-if TYPE_CHECKING:
-    from hack.node.network import Network
 
 OBJECTS: Final = Path(__file__).with_name("cluster.yaml")
 NAMESPACE: Final = "kube-system"
@@ -32,14 +30,14 @@ class Cluster(Protocol):
     def kubelet_client(self) -> Path | None: ...  # noqa: D102
 
 
-def prepare(cluster: Cluster, network: Network) -> None:
+def prepare(cluster: Cluster) -> None:
     """Apply what the node needs, and say where the API server is for Pods."""
     objects = [body for body in yaml.safe_load_all(OBJECTS.read_text()) if body]
-    apply(cluster.kubeconfig, [*objects, endpoint(network, port_of(cluster))])
+    apply(cluster.kubeconfig, [*objects, endpoint(port_of(cluster))])
 
 
-def endpoint(network: Network, port: int) -> dict[str, Any]:
-    """Return what is behind the Service `kubernetes`: the node's own address, where the relay listens."""
+def endpoint(port: int) -> dict[str, Any]:
+    """Return what is behind the Service `kubernetes`: where the relay listens in every box."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -49,7 +47,7 @@ def endpoint(network: Network, port: int) -> dict[str, Any]:
             "labels": {"kubernetes.io/service-name": "kubernetes"},
         },
         "addressType": "IPv4",
-        "endpoints": [{"addresses": [str(network.node)], "conditions": {"ready": True}}],
+        "endpoints": [{"addresses": [str(API_SERVER)], "conditions": {"ready": True}}],
         "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from hack.node.box import Box
 
 RANGE: Final = IPv4Network("198.18.0.0/15")
+BLOCKS: Final = tuple(RANGE.subnets(new_prefix=24))[:-1]
+API_SERVER: Final = IPv4Address("198.19.255.1")
+"""Where the API server is for Pods, in every box: an Endpoint may not be 127.0.0.1."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,9 @@ def connect(box: Box) -> Network:
 
     A name of a device is taken once on a machine, so it also keeps two nodes from taking the same addresses.
     """
-    blocks = list(RANGE.subnets(new_prefix=24))
     taken = run(["ip", "-4", "route"])
-    for block in random.sample(blocks, len(blocks)):
-        device = f"headgate{blocks.index(block)}"
+    for block in random.sample(BLOCKS, len(BLOCKS)):
+        device = f"headgate{BLOCKS.index(block)}"
         if str(block.network_address) in taken:
             continue
         try:
@@ -67,6 +69,7 @@ def connect(box: Box) -> Network:
         run(["ip", "address", "add", f"{network.machine}/30", "dev", device])
         run(["ip", "link", "set", device, "up"])
         box.run("ip", "link", "set", "lo", "up")
+        box.run("ip", "address", "add", f"{API_SERVER}/32", "dev", "lo")
         box.run("ip", "address", "add", f"{network.node}/30", "dev", "eth0")
         box.run("ip", "link", "set", "eth0", "up")
         box.run("ip", "route", "add", "default", "via", str(network.machine))

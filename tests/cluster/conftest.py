@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from controlplane import ClusterAccess, from_environment, tool
+from controlplane import ClusterAccess, from_environment
 from tests.cluster.harness.client import ENVIRONMENTS, JOBS, PATIENCE, QUEUES, Client, User, eventually
-from tests.cluster.harness.cluster import Kubectl, Site, install
+from tests.cluster.harness.cluster import Helm, Kubectl, Site, helm_for, install
 from tests.cluster.harness.invariants import QUEUE, miscounted, recount
 from tests.cluster.harness.witness import watched
 
@@ -56,15 +55,8 @@ def kubectl(site: Site) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def helm(control_plane: ClusterAccess) -> Callable[..., subprocess.CompletedProcess[str]]:
-    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [str(tool("helm")), "--kubeconfig", str(control_plane.kubeconfig), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"helm {' '.join(arguments)}: {done.stderr}")
-        return done
-
-    return run
+def helm(control_plane: ClusterAccess) -> Helm:
+    return helm_for(control_plane)
 
 
 @pytest.fixture(scope="session")

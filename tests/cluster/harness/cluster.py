@@ -76,6 +76,23 @@ def kubectl_for(cluster: ClusterAccess) -> Kubectl:
     return run
 
 
+class Helm(Protocol):
+    def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]: ...
+
+
+def helm_for(cluster: ClusterAccess) -> Helm:
+    """Return a function that runs Helm on a cluster."""
+
+    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [str(tool("helm")), "--kubeconfig", str(cluster.kubeconfig), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"helm {' '.join(arguments)}: {done.stderr}")
+        return done
+
+    return run
+
+
 def install(cluster: ClusterAccess) -> None:
     """Install all of the chart but its Pods."""
     helm = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM]
