@@ -110,13 +110,13 @@ def _limits(queue: Queue, job: Job) -> Iterator[Hold]:
     if 0 < spec.action_concurrency <= queue.active:
         yield Hold(
             "ActionLimit",
-            f"{queue.active} Jobs of the queue are active, and spec.actionConcurrency is {spec.action_concurrency}",
+            f"active Jobs of the queue: {queue.active}, and spec.actionConcurrency is {spec.action_concurrency}",
             "it goes on when some of them finish, or when the limit is raised",
         )
     if queue.joined_only and not queue.is_joined(job):
         yield Hold(
             "RunLimit",
-            f"{queue.active_runs} runs of the queue are active, and spec.runConcurrency is {spec.run_concurrency}",
+            f"active runs of the queue: {queue.active_runs}, and spec.runConcurrency is {spec.run_concurrency}",
             "it goes on when one of them ends, or when the limit is raised",
         )
 

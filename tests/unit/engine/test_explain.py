@@ -76,7 +76,7 @@ def test_the_limit_on_actions() -> None:
     world = World().given(a_queue(action_concurrency=1), a_job("r", state=JobState.ACTIVE), a_job("a"))
     (hold,) = explain(world.engine, "a", world.now, {}).holds
     assert hold.reason == "ActionLimit"
-    assert hold.message == "1 Jobs of the queue are active, and spec.actionConcurrency is 1"
+    assert hold.message == "active Jobs of the queue: 1, and spec.actionConcurrency is 1"
 
 
 def test_the_limit_on_runs_does_not_hold_who_belongs_to_a_run() -> None:
