@@ -26,6 +26,7 @@ from headgate.engine.environment_status import environment_status, policy_status
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import READ_FIELDS, Job, JobState
 from headgate.engine.status import pool_status, queue_status
+from headgate.engine.turns import take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -313,6 +314,7 @@ class World:
         again.now = self.now
         again.given(*resources, *sorted(self.jobs.values(), key=lambda job: (job.created, job.uid)))
         again.engine.loaded(self.now)
+        take_turns(again.engine, self.jobs.values())
         return again
 
     # ---- then

@@ -21,6 +21,7 @@ from headgate.engine.engine import Engine
 from headgate.engine.environments import ScaleReading
 from headgate.engine.explain import explain, usual_runtimes
 from headgate.engine.top import top
+from headgate.engine.turns import take_turns
 from headgate.kube.jobs import job_from
 from headgate.kube.paths import JOBS
 from headgate.kube.resources import path_of
@@ -71,6 +72,7 @@ async def _ask(connection: Connection, answer: Callable[[Engine, float, Mapping[
             engine.job_seen(job, now)
         engine.versions_passed(int(version))
         engine.loaded(now)
+        take_turns(engine, jobs)
         return answer(engine, now, runtimes)
 
     # It may take a second or two.

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.api.names import MANAGED_BY, QUEUE_LABEL
+from headgate.engine.turns import take_turns
 from headgate.kube.jobs import job_from
 from headgate.kube.list_watch import ListWatch
 from headgate.kube.paths import JOBS
@@ -80,6 +81,8 @@ class JobInformer(ListWatch["Job"]):
             self._gone(uid, version)
         self._engine.versions_passed(int(version))
         self._engine.loaded(self._clock())
+        if not self.synced:
+            take_turns(self._engine, objects)
         self.synced = True
         self._changed()
 

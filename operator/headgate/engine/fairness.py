@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from headgate.engine.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from headgate.engine.lanes import Lane, Seat
     from headgate.engine.moment import Moment
@@ -30,6 +30,9 @@ class Fairness(Protocol):
 
     def served(self, lane: Lane) -> None:
         """Take note that a Job of the lane was admitted."""
+
+    def take_turns(self, lanes: Iterable[Lane]) -> None:
+        """Let lanes in which something waits stand in this order, as far as it goes by turns."""
 
     def order(self) -> Iterator[Lane]:
         """Yield the lanes in which something waits, in the order in which they would go, while nothing changes."""
@@ -61,6 +64,11 @@ class RoundRobin:
         self._all.discard(lane.seat)
         self._joined.discard(lane.seat_joined)
         self.changed(lane)
+
+    def take_turns(self, lanes: Iterable[Lane]) -> None:
+        """Serve one after the other: the last one stands last."""
+        for lane in lanes:
+            self.served(lane)
 
     def order(self) -> Iterator[Lane]:
         """Yield the lanes from the one that has gone without for longest."""
@@ -109,6 +117,9 @@ class ShuffleInterleave:
         """Draw again."""
         self._draw = self._random.random()
         self.changed(lane)
+
+    def take_turns(self, lanes: Iterable[Lane]) -> None:
+        """Leave it at the draw: nobody has a turn."""
 
     def order(self) -> Iterator[Lane]:
         """Yield the lane the current draw falls on, then the others."""
@@ -169,6 +180,11 @@ class FairShare:
         self._turn += 1
         lane.turn = self._turn
         self.changed(lane)
+
+    def take_turns(self, lanes: Iterable[Lane]) -> None:
+        """Serve one after the other: the last one stands last among its equals."""
+        for lane in lanes:
+            self.served(lane)
 
     def order(self) -> Iterator[Lane]:
         """Yield the lanes from the share that has used least."""

@@ -71,7 +71,7 @@ class Lineup:
         if job.requeued:
             lane = self.returned
         else:
-            name = self._lane_name(job)
+            name = self.lane_name(job)
             known = self._lanes.get(name)
             lane = known if known is not None else self._lanes.setdefault(name, Lane(name, self._key))
         lane.add(job, self._runs.get(job.run_key))
@@ -101,7 +101,7 @@ class Lineup:
 
     def next_beside(self, job: Job, *, joined_only: bool) -> Job | None:
         """Return who is next in the lane of a Job, wherever that Job itself is now."""
-        lane = self.returned if job.requeued else self._lanes.get(self._lane_name(job))
+        lane = self.returned if job.requeued else self._lanes.get(self.lane_name(job))
         return lane.first(joined_only=joined_only) if lane else None
 
     def classes(self) -> Iterator[Class]:
@@ -115,6 +115,11 @@ class Lineup:
         """Take note that a Job of a lane goes."""
         if lane is not self.returned:
             self._fairness.served(lane)
+
+    def take_turns(self, since: Mapping[str, float]) -> None:
+        """Let lanes stand in the order in which they were last served, or have waited since, in seconds by name."""
+        lanes = [self._lanes[name] for name in since if name in self._lanes]
+        self._fairness.take_turns(sorted(lanes, key=lambda lane: (since[lane.name], lane.turn)))
 
     def run_turned(self, run: Run) -> None:
         """Take note that a run became active, or ceased to be."""
@@ -137,7 +142,8 @@ class Lineup:
         if lane is not self.returned:
             self._fairness.changed(lane)
 
-    def _lane_name(self, job: Job) -> str:
+    def lane_name(self, job: Job) -> str:
+        """Return the project of a Job, or the share where a scheduling policy rules."""
         return job.project if self._shares is None else identifier_of(job)
 
 

@@ -18,6 +18,8 @@ from headgate.engine.placing import NO_ROOM, Fit, Placing
 from headgate.engine.room import Head
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headgate.api.clusterpool import ClusterPool
     from headgate.engine.dependencies import Dependencies
     from headgate.engine.environments import Environments
@@ -135,6 +137,12 @@ class Pool:
             self._ready.add(queue.place, queue)
         elif queue.entry is None and (queue.news or queue.head is None or not queue.head.is_for(job)):
             self._ready.add(queue.place, queue)
+
+    def take_turns(self, since: Mapping[Queue, float]) -> None:
+        """Let queues that have a Job to let through stand in this order among their equals: seconds since when."""
+        for queue in sorted((one for one in self.queues.values() if one.rank), key=lambda one: since[one]):
+            self._stand_down(queue)
+            self.touch(queue)
 
     def wake(self, room: Room) -> None:
         """Look again at the queues that wait for a room in which something got free.

@@ -141,6 +141,14 @@ class Queue:
             self.withdraw(job)
             yield job
 
+    def lane_name(self, job: Job) -> str:
+        """Return in whose name a Job waits: its project's, or its share's."""
+        return self._lineup.lane_name(job)
+
+    def take_turns(self, since: Mapping[str, float]) -> None:
+        """Let projects stand in the order in which they were last served, or have waited since, in seconds."""
+        self._lineup.take_turns(since)
+
     @property
     def joined_only(self) -> bool:
         """Whether only Jobs whose run is active may go."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, User, eventually
+from tests.cluster.harness.client import ENDLESS, User, eventually, next_second
 
 from headgate.client import NotFoundError, RefusedError
 
@@ -52,6 +52,26 @@ def test_the_order_that_is_told_is_the_order_that_comes(client: Client, given: U
     assert [hold.reason for hold in top.places[0].holds] == ["ActionLimit"]
     given.end_all("line", 7)
     assert admission_order(given) == first + line
+
+
+def test_whose_turn_it_is_follows_from_the_jobs(client: Client, given: User) -> None:
+    given.queue("line", actionConcurrency=1, dispatch={"paused": True})
+    for project in "ab":
+        for number in range(3):
+            given.job(
+                f"{project}-{number}", "line", seconds=ENDLESS, labels={"headgate.dev/project": project}
+            )
+        next_second()
+    given.until_waiting("line", 6)
+    client.queues.resume(given.full("line"))
+    given.until("line", active=1, waiting=5)
+    first = admission_order(given)
+
+    top = client.queues.line(given.full("line"))
+
+    given.end_all("line", 6)
+    assert admission_order(given) == first + [place.name for place in top.places]
+    assert [name[0] for name in admission_order(given)] == list("ababab")
 
 
 def test_what_holds_it(client: Client, viewer: Client, given: User) -> None:

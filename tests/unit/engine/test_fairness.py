@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.builders import World, a_job, a_queue
+from tests.builders import World, a_job, a_policy, a_queue
 
 from headgate.engine.job import Job
 
@@ -68,3 +68,35 @@ def test_a_change_of_fairness_loses_nobody() -> None:
     taken = world.admits(3).split()
     rest = world.when(a_queue(generation=2)).admits().split()
     assert sorted(taken + rest) == sorted(f"{p}{i}" for p in "ab" for i in range(5))
+
+
+def test_a_project_keeps_its_turn_when_the_operator_starts_again() -> None:
+    world = World().given(a_queue(), *jobs("a", 3))
+    world.given(*(a_job(f"b{i}", project="b", created=10 + i) for i in range(3)))
+    assert world.admits(1) == "a0"
+    world.lands("a0")
+    assert world.restarted(a_queue()).admits() == "b0 a1 b1 a2 b2"
+    assert world.finished("a0").restarted(a_queue()).admits() == "b0 a1 b1 a2 b2"
+    assert world.deleted("a0").restarted(a_queue()).admits() == "a1 b0 a2 b1 b2"
+
+
+def test_who_begins_to_wait_keeps_its_place_in_the_round_when_the_operator_starts_again() -> None:
+    world = World().given(a_queue(), *jobs("a", 2), *jobs("b", 2))
+    assert world.admits(1) == "a0"
+    world.lands("a0").given(a_job("c0", project="c", created=101))
+    assert world.restarted(a_queue()).admits() == "b0 a1 c0 b1"
+
+
+def test_shares_that_used_the_same_keep_their_turns_when_the_operator_starts_again() -> None:
+    resources = a_policy("even"), a_queue(scheduling_policy="even")
+    world = World().given(*resources, *(a_job(f"a{i}", share="a", created=i) for i in range(2)))
+    world.given(*(a_job(f"b{i}", share="b", created=10 + i) for i in range(2)))
+    assert world.admits(1) == "a0"
+    world.lands("a0").finished("a0")
+    assert world.restarted(*resources).admits() == "b0 a1 b1"
+
+
+def test_what_is_drawn_loses_nobody_when_the_operator_starts_again() -> None:
+    world = World().given(a_queue(fairness="ShuffleInterleave"), *jobs("a", 3), *jobs("b", 3))
+    again = world.restarted(a_queue(fairness="ShuffleInterleave"))
+    assert sorted(again.admits().split()) == ["a0", "a1", "a2", "b0", "b1", "b2"]

@@ -44,6 +44,14 @@ def test_queues_of_equal_priority_take_turns() -> None:
     assert World().given(a_queue("a"), a_queue("b"), *jobs).admits() == "a0 b0 a1 b1 a2 b2"
 
 
+def test_a_queue_keeps_its_turn_when_the_operator_starts_again() -> None:
+    queues = a_queue("a"), a_queue("b")
+    world = World().given(*queues, *(a_job(f"a{i}", "a", created=i) for i in range(3)))
+    world.given(*(a_job(f"b{i}", "b", created=10 + i) for i in range(3)))
+    assert world.admits(1) == "a0"
+    assert world.lands("a0").restarted(*queues).admits() == "b0 a1 b1 a2 b2"
+
+
 def test_a_queue_keeps_its_turn_when_its_status_is_written() -> None:
     """Whose status is written often would starve: each write comes back as a version of the queue."""
     jobs = [a_job(f"{q}{i}", q, created=i) for q in "ab" for i in range(2)]
