@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -41,6 +42,8 @@ class Explanation:
     namespace: str
     name: str
     queue: str
+    created: float
+    """In seconds since the epoch: it waits since then, unless it has been sent back since."""
     holds: tuple[Hold, ...]
     """What holds it now; empty for one that goes at once, or that only waits for its turn."""
     position: int | None
@@ -60,9 +63,10 @@ def explain(engine: Engine, uid: str, now: float, runtimes: Mapping[str, float])
     `runtimes` has the usual runtime of a queue's Jobs in seconds, see `usual_runtimes`.
     """
     job = engine.jobs[uid]
-    namespace, name, queue = job.namespace, job.name, job.queue
+    queue = job.queue
+    told = partial(Explanation, job.namespace, job.name, queue, job.created)
     if job.state is not JobState.WAITING:
-        return Explanation(namespace, name, queue, (), None, (), None)
+        return told((), None, (), None)
     forecast = Forecast(engine, now, runtime_of(runtimes))
     at_once = forecast.at_once()
     # As it is before anything that runs has ended.
@@ -74,13 +78,13 @@ def explain(engine: Engine, uid: str, now: float, runtimes: Mapping[str, float])
             continue
         seconds = step.at - now if step.known else None
         if step.job.uid == uid:
-            return Explanation(namespace, name, queue, reasons, count + 1, tuple(before), seconds)
+            return told(reasons, count + 1, tuple(before), seconds)
         count += 1
         if len(before) < AHEAD_SHOWN:
             before.append(Ahead(step.job.namespace, step.job.name, seconds))
         if number >= MOST_STEPS:
-            return Explanation(namespace, name, queue, reasons, None, tuple(before), None, too_far=True)
-    return Explanation(namespace, name, queue, reasons, None, tuple(before), None)
+            return told(reasons, None, tuple(before), None, too_far=True)
+    return told(reasons, None, tuple(before), None)
 
 
 def usual_runtimes(finished: Iterable[Job]) -> dict[str, float]:

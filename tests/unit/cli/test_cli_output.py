@@ -176,7 +176,7 @@ def test_the_top_of_a_line() -> None:
 def test_why_a_job_waits() -> None:
     hold = Hold("ActionLimit", "1 of 1 Jobs is active", "raise the limit", NOW - 60)
     ahead = (Ahead("etl", "first", 0.0), Ahead("etl", "second", 600.0), Ahead("etl", "third", None))
-    told = Explanation("etl", "train", "nightly", (hold,), 4, ahead, 4000.0)
+    told = Explanation("etl", "train", "nightly", NOW - 600, (hold,), 4, ahead, 4000.0)
 
     same_as_file(why_page(told), "why-train.txt")
     endless = replace(told, holds=(), position=None, ahead=(), estimate=None)

@@ -49,6 +49,7 @@ def test_what_holds_a_job_is_said(queue: dict[str, object], fields: dict[str, ob
     assert [hold.reason for hold in told.holds] == [reason]
     assert told.holds[0].message
     assert told.holds[0].remedy
+    assert told.created == world.jobs["a"].created
     assert told.position is None
     assert told.estimate is None
 

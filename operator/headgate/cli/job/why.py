@@ -29,6 +29,7 @@ def page(told: "Explanation") -> str:
     text = Page()
     text.add("Job", f"{told.namespace}/{told.name}")
     text.add("Queue", told.queue)
+    text.add("Created", moment(timestamp(told.created)))
     text.add("Position", _position(told))
     text.add("Estimate", about(told.estimate))
     text.block("Held By", hold_lines(told.holds))
