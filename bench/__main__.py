@@ -12,10 +12,10 @@ import orjson
 import typer
 from rich.console import Console
 
-from bench import engine, machine, members, memory, report, resources, throughput
+from bench import engine, lists, machine, members, memory, report, resources, throughput
 from bench.cluster import Cluster, cluster
 
-PARTS: Final = ("engine", "backlog", "open", "rss", "members", "resources")
+PARTS: Final = ("engine", "lists", "backlog", "open", "rss", "members", "resources")
 
 
 def main(
@@ -26,6 +26,7 @@ def main(
         int, typer.Option(help="Waiting Jobs for the engine alone; growth is from a hundredth.", min=500)
     ] = 100_000,
     rss_jobs: Annotated[int, typer.Option(help="Waiting Jobs for the memory figure.", min=100)] = 100_000,
+    list_jobs: Annotated[int, typer.Option(help="Jobs that are listed.", min=100)] = 50_000,
     member_jobs: Annotated[int, typer.Option(help="Jobs in a run over members.", min=10)] = 300,
     profile: Annotated[
         Path | None, typer.Option(help="Profile the operator into files named like this; figures suffer.")
@@ -41,6 +42,7 @@ def main(
         raise typer.BadParameter(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if quick:
         rounds, jobs, rss_jobs, member_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000), min(member_jobs, 30)
+        list_jobs = min(list_jobs, 1_000)
     # Into a file or a pipe, lines are as long as they need to be.
     console = Console(width=None if sys.stdout.isatty() else 150)
     if "resources" in parts and (lacking := resources.lacking()):
@@ -58,6 +60,7 @@ def main(
             "jobs": jobs,
             "engine_jobs": engine_jobs,
             "rss_jobs": rss_jobs,
+            "list_jobs": list_jobs,
             "member_jobs": member_jobs,
             "profiled": bool(profile),
         },
@@ -68,9 +71,15 @@ def main(
         if "engine" in parts:
             console.log("the engine alone")
             _engine(figures, details, waiting=engine_jobs, decisions=640 if quick else 6_400)
+        if "lists" in parts:
+            console.log("lists of Jobs, on a control plane of their own")
+            with cluster(nodes=1) as own:
+                listed = lists.measure(own, list_jobs, rounds, console.log)
+            figures.update(listed.figures(list_jobs))
+            details["lists"] = listed
         if "resources" in parts:
             _resources(jobs, figures, details, console)
-        if set(parts) - {"engine", "resources"}:
+        if set(parts) - {"engine", "lists", "resources"}:
             console.log("starting a control plane")
             running = stack.enter_context(cluster())
             bench = throughput.Bench(running, jobs, 1.0, console.log, profile and profile.absolute())

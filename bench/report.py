@@ -52,6 +52,12 @@ TARGETS: Final = (
     Target("members_ratio", "dispatch to three members over that to one, copies/s", ">=", 0.9),
     Target("dead_member_ratio", "dispatch to two members beside a dead one over the two alone", ">=", 0.9),
     Target("hung_member_ratio", "the same beside one that takes connections and answers nothing", ">=", 0.9),
+    Target(
+        "list_memory_growth", "peak memory of job list -o json: 50,000 Jobs over a page of 500", "<=", 1.2
+    ),
+    Target("list_memory_ratio", "the same over that of kubectl get jobs -o json, 50,000 Jobs", "<=", 0.5),
+    Target("list_cpu_ratio", "its CPU over that of kubectl get jobs -o json, 50,000 Jobs", "<=", 1.5),
+    Target("why_cpu_seconds", "CPU of job why with 50,000 Jobs in its queue (s)", "<=", 30),
     Target("rss_mb_100k", "operator's resident memory with 100,000 waiting (MB)", "<=", 300),
     Target("pod_memory_mb", "the most memory of an operator's Pod under 1,000 Jobs (MB)", "<=", 100),
     Target("pod_cores", "the leader's CPU while 1,000 Jobs come and go (cores)", "<=", 0.1),

@@ -1,4 +1,4 @@
-"""The Python in the how-tos runs as it stands there."""
+"""The Python in the README and in the how-tos runs as it stands there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import yaml
 if TYPE_CHECKING:
     from tests.cluster.harness.cluster import Site
 
-PAGES = sorted((Path(__file__).parents[3] / "docs" / "how-to").glob("*.md"))
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
 CREATED = re.compile(r"queues\.create\(\s*\"([^\"]+)\"")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
@@ -36,7 +37,7 @@ def default_kubeconfig(site: Site, namespace: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.usefixtures("operator", "default_kubeconfig")
 @pytest.mark.parametrize("code", BLOCKS)
-def test_the_code_of_a_how_to_runs(code: str, site: Site) -> None:
+def test_the_code_of_a_page_runs(code: str, site: Site) -> None:
     for name in CREATED.findall(code):
         site.remove_queue(name)
-    exec(compile(code, "<how-to>", "exec"), {"__name__": "__main__"})
+    exec(compile(code, "<page>", "exec"), {"__name__": "__main__"})
