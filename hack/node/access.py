@@ -30,8 +30,12 @@ class Cluster(Protocol):
     def kubelet_client(self) -> Path | None: ...  # noqa: D102
 
 
-def prepare(cluster: Cluster) -> None:
-    """Apply what the node needs, and say where the API server is for Pods."""
+def prepare(cluster: Cluster, node: str) -> None:
+    """Apply what the node needs, say where the API server is for Pods, and forget a node of this name that was killed.
+
+    Nothing of that one is left. But it would pass for ready, and kube-proxy ends where its node's address changes.
+    """
+    kubectl(cluster.kubeconfig, "delete", "node", node, "--ignore-not-found")
     objects = [body for body in yaml.safe_load_all(OBJECTS.read_text()) if body]
     apply(cluster.kubeconfig, [*objects, endpoint(port_of(cluster))])
 

@@ -81,7 +81,7 @@ class Node:
                 str(access.port_of(self._cluster)),
             ],
         )
-        access.prepare(self._cluster)
+        access.prepare(self._cluster, self.name)
         self._write_configuration(network)
         self._start(containerd.NAME)
         self._wait_until(self._has_containerd, "containerd's readiness")

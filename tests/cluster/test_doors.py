@@ -13,41 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.harness.client import eventually
-
-ROOT = Path(__file__).parents[2]
+from tests.cluster.harness.local import ROOT, local, processes_with, run
 
 pytestmark = pytest.mark.skipif("HEADGATE_CLUSTER" in os.environ, reason="these start what is our own")
-
-
-def run(*command: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(ROOT / "hack" / "controlplane"), str(ROOT)])
-    return subprocess.run(
-        list(map(str, command)),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path},
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-def local(verb: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return run(sys.executable, "-m", "hack.local", verb, f"--dir={folder}", *options)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Return the command lines of processes that have to do with a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if str(folder) in words:
-            found.append(words)
-    return found
 
 
 def test_up_and_down(tmp_path: Path) -> None:
@@ -77,39 +45,26 @@ def test_up_and_down(tmp_path: Path) -> None:
         member = (*kubectl[:2], folder / "clusters" / "member-1" / "admin.kubeconfig")
         assert run(*member, "get", "job", "elsewhere", "-o", "name").stdout == "job.batch/elsewhere\n"
 
-        before = sorted(processes_of(folder))
+        before = processes_with(folder)
         again = local("up", folder)
         assert again.returncode == 0, again.stderr
         assert again.stdout == first.stdout
-        assert sorted(processes_of(folder)) == before
+        assert processes_with(folder) == before
 
         # As a Deployment would: an operator that ends is started again.
-        (operator,) = pids_of(f"-m headgate --kubeconfig={folder}")
+        (operator,) = processes_with(f"-m headgate --kubeconfig={folder}")
         os.kill(operator, signal.SIGKILL)
-        eventually(lambda: pids_of(f"-m headgate --kubeconfig={folder}") not in ([], [operator]))
+        eventually(lambda: set(processes_with(f"-m headgate --kubeconfig={folder}")) - {operator})
     finally:
         stopped = local("down", folder)
     assert stopped.returncode == 0, stopped.stderr
     assert not folder.exists()
-    eventually(lambda: not processes_of(folder))
+    eventually(lambda: not processes_with(folder))
     assert local("down", folder).returncode == 0
 
 
 def is_proxied(job: str) -> bool:
     return "headgate.dev/dispatcher" in job and "headgate.dev/pool:" in job
-
-
-def pids_of(words: str) -> list[int]:
-    """Return the processes whose command line has these words in it."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if words in line:
-            found.append(int(entry.parent.name))
-    return found
 
 
 def test_ctrl_c_ends_the_demo_and_all_of_it(tmp_path: Path) -> None:
@@ -131,7 +86,7 @@ def test_ctrl_c_ends_the_demo_and_all_of_it(tmp_path: Path) -> None:
         for line in demo.stdout:
             if line.startswith("1/"):
                 break
-        assert processes_of(tmp_path)
+        assert processes_with(tmp_path)
         time.sleep(1)
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
@@ -143,7 +98,7 @@ def test_ctrl_c_ends_the_demo_and_all_of_it(tmp_path: Path) -> None:
         demo.wait()
         if demo.stdout is not None:
             demo.stdout.close()
-    eventually(lambda: not processes_of(tmp_path))
+    eventually(lambda: not processes_with(tmp_path))
     eventually(lambda: not [path for path in tmp_path.glob("headgate-*") if "ports" not in path.name])
 
 
