@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hack.node.box import hierarchies
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,6 +29,12 @@ PACKAGES: Final = {
 CNI_PACKAGE: Final = "containernetworking-plugins"
 CNI_FOLDERS: Final = (Path("/opt/cni/bin"), Path("/usr/lib/cni"))
 CNI_PLUGINS: Final = ("bridge", "host-local", "loopback")
+PROBE: Final = """
+mount -t tmpfs tmpfs /run
+ip link add probe0 type veth peer name probe1
+nft add table ip probe
+"""
+"""What a machine may refuse although it allows namespaces; nothing of it outlives them."""
 TOOLS: Final = ("kubelet", "kube-proxy")
 """What of go.mod's tools only a real node needs."""
 
@@ -39,7 +47,11 @@ def missing() -> list[str]:
     if os.geteuid() != 0:
         found.append("A real node needs root, for namespaces, mounts and network devices.")
     elif said := refusal():
-        found.append(f"A real node needs namespaces of its own, which are refused here: {said}.")
+        found.append(
+            f"A real node needs namespaces, mounts and devices of its own. They are refused here: {said}."
+        )
+    if not all(os.access(hierarchy, os.W_OK) for hierarchy in hierarchies()):
+        found.append("A real node needs cgroups of its own, and they are mounted read-only here.")
     if "overlay" not in Path("/proc/filesystems").read_text().split():
         found.append("A real node needs overlayfs, which this kernel does not have.")
     if names := missing_packages():
@@ -69,8 +81,9 @@ def cni_folder() -> Path | None:
 
 
 def refusal() -> str:
-    """Return why a process may not have namespaces of its own; empty where it may."""
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "true"]
+    """Return why a process may not have namespaces of its own and work in them; empty where it may."""
+    script = "true" if without(PACKAGES) else PROBE
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "sh", "-ec", script]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
