@@ -36,6 +36,7 @@ from headgate.members.member import Surroundings
 from headgate.members.members import Members
 from headgate.members.proxies import Proxies
 from headgate.runtime.defaults import create_defaults
+from headgate.runtime.ending import end_all, end_in_time
 from headgate.runtime.health import STALE_SECONDS, HealthServer
 from headgate.runtime.leader import Leadership
 from headgate.scaling.scaler import Scaler
@@ -88,9 +89,8 @@ class Operator:
 
     async def run(self) -> None:
         """Run until told to stop."""
-        loop = asyncio.get_running_loop()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._stop.set)
+        self._listen()
+        guard = asyncio.create_task(end_in_time(self._stop, self._leadership.release, _exit), name="guard")
         await self._health.start(self._settings.metrics_host, self._settings.metrics_port)
         lost = self._leadership.stand()
         lost.add_done_callback(self._on_lost)
@@ -101,6 +101,12 @@ class Operator:
             await self._leadership.release()
             await self._health.stop()
             await self._api.close()
+            guard.cancel()
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stop.set)
 
     async def _wait_for_lead(self) -> bool:
         """Wait until this replica leads; return False if told to stop before."""
@@ -136,6 +142,7 @@ class Operator:
     async def _start(self, context: Context) -> None:
         """Rebuild the engine from all there is, then begin to decide. kopf calls it before it watches."""
         assert self._dispatcher is not None
+        self._listen()  # kopf has taken the signals for itself, and says nothing before it has ended
         hub_id = await self._insist("read the namespace kube-system", lambda: identity_of(self._api))
         if self._settings.create_defaults:
             await self._insist("create the defaults", lambda: create_defaults(self._api))
@@ -195,14 +202,14 @@ class Operator:
 
     async def _finish(self) -> None:
         """End in order: no more decisions, the writes under way, remote clusters, the last statuses and events."""
-        # kopf takes the signals while it runs. It would wait for seconds for those who wait for this flag.
+        # Whatever has ended kopf. It would wait for seconds for those who wait for this flag.
         self._stop.set()
         if self._dispatcher is not None:
             await self._dispatcher.stop()
-        await _end(self._remote)
+        await end_all(self._remote)
         await self._statuses.flush()
         await self._events.drain(2.0)
-        await _end(self._tasks)
+        await end_all(self._tasks)
 
     async def _load(self, kind: Kind[Any], context: Context) -> None:
         async for raw in list_all(self._api, kind.model):
@@ -268,12 +275,6 @@ class Operator:
             "members": None if self._remote else "not followed yet",
             "bindings": None if self._bindings.synced else "not in order yet",
         }
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _exit(code: int) -> NoReturn:

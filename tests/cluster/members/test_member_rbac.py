@@ -29,13 +29,14 @@ ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/headgate-dispatcher"
 
 @pytest.fixture
 def without(fleet: Fleet) -> Iterator[Callable[[str, str], None]]:
-    """Take a verb on a resource out of the role in east, until the end of the test."""
+    """Take a verb on a resource out of the role in east, one after the other, until the end of the test."""
     member = fleet.members["east"]
     whole = member.admin.get(ROLE)["rules"]
 
     def take(verb: str, what: str) -> None:
-        rules = [lessened(rule, verb, what) for rule in whole]
-        assert rules != whole, f"{verb} {what} is not granted"
+        left = member.admin.get(ROLE)["rules"]
+        rules = [lessened(rule, verb, what) for rule in left]
+        assert rules != left, f"{verb} {what} is not granted"
         member.admin.patch(ROLE, {"rules": [rule for rule in rules if rule["verbs"]]})
         eventually(lambda: not may(member, verb, what))
 
