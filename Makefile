@@ -6,7 +6,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 ARGS ?=
 # Each with a control plane of its own. More than there are processors: most of what a test does is to wait.
-WORKERS ?= 3
+WORKERS ?= 4
 # Clusters beside the control plane of `make up`, in a pool of their own.
 MEMBERS ?= 0
 # `real`: one node with kubelet, containerd and real containers in place of simulated ones. Linux, as root.

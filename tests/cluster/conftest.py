@@ -117,7 +117,7 @@ def operator(
         yield process.wait_until_leading()
     finally:
         code = process.stop()
-    assert code == 0
+    assert code == 0, process.log.read_text()[-4000:]
     assert "Traceback" not in process.log.read_text()
 
 
