@@ -41,7 +41,7 @@ class Answers:
         if self._answered(decision) is not None:
             decision.job.attempts = 0
             if isinstance(decision, Requeue):
-                decision.job.assumed = True
+                decision.job.sent_back = True
 
     def outdated(self, decision: Write, now: float) -> None:
         """Take note that a write met a newer version of the Job, or none any more.
@@ -66,7 +66,6 @@ class Answers:
             job.decided_at = 0.0
             if job.depends_on:
                 self._hub.dependents.take_in(job, now, waits=True)
-            self._jobs.relate(job.uid, now)
         self._hub.stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._hub.timers.at(job.retry_at, lambda now: self._retry(job, now))
         self._hub.touch(queue, now)

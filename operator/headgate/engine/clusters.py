@@ -76,7 +76,7 @@ class Clusters:
             and job.doomed is None
             and self.is_given_up(job.cluster or "")
         )
-        if not job.lost or job.write or job.retry_at or job.assumed:
+        if not job.lost or job.write or job.retry_at or job.assumed or job.sent_back:
             self._hub.corrections.keep(job)
         else:
             self._hub.corrections.requeue(job)

@@ -133,7 +133,6 @@ class Engine:
                 continue
             idle = 0
             admissions.append(admission)
-            self._jobs.relate(admission.job.uid, now)
             self._hub.dirty_queues[admission.job.queue] = None
             self._hub.dirty_pools[pool.name] = None
         return admissions

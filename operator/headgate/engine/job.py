@@ -93,7 +93,9 @@ class Job:
     arrival: int = 0
     """Order of arrival in its queue; decides which Jobs are the latest when a queue is over its depth."""
     assumed: bool = False
-    """Admitted, or sent back from a lost cluster, by a decision that the watch has not confirmed yet."""
+    """Admitted by a decision that the watch has not confirmed yet."""
+    sent_back: bool = False
+    """Sent back from a lost cluster by a write that the watch has not confirmed yet."""
     generation: int = 0
     """Generation of the queue's spec under which the open decision was taken."""
     write: int = 0
@@ -127,6 +129,7 @@ class Job:
         """Whether a write for it is open, or to be tried (again) at its next version."""
         return bool(
             self.assumed
+            or self.sent_back
             or self.write
             or self.retry_at
             or self.doomed is not None

@@ -61,7 +61,7 @@ class JobFacts:
         queue.answered(known)
         self._hub.corrections.withdraw(known)
         values = {field: getattr(seen, field) for field in READ_FIELDS}
-        known.assumed, known.retry_at = False, 0.0
+        known.assumed, known.sent_back, known.retry_at = False, False, 0.0
         if known.owner_uid != seen.owner_uid:
             self._kinship.remove(known)
         moved = seen.queue != known.queue

@@ -23,11 +23,16 @@ class Kinship:
         """Run key by UID of each admitted Job that finished, still exists and is not alone in its run's name."""
 
     def key_of(self, job: Job) -> str:
-        """Return the key of the run a Job belongs to now."""
+        """Return the key of the run a Job belongs to now.
+
+        The admissions of an owner and of what it owns may land in any order: those it owns count with it only when
+        its own is known to have landed.
+        """
         if job.run_label is None and job.owner_uid is not None and job.owner_uid != job.uid:
             owner = self._live.get(job.owner_uid)
             if owner is not None:
-                return owner.run_key if owner.state is JobState.ACTIVE else own_key(job)
+                is_admitted = owner.state is JobState.ACTIVE and not owner.assumed
+                return owner.run_key if is_admitted else own_key(job)
             finished = self._finished.get(job.owner_uid)
             if finished is not None:
                 return finished

@@ -475,11 +475,14 @@ class Server:
         return specs + (former if self.entries[job.uid, queue.name].version < created else [])
 
     def _run(self, job: Job) -> str:
-        """The run of a Job, or a coarser one: who counts these never counts too many."""
+        """The run of a Job, or a coarser one where its owner is gone: who counts these never counts too many."""
         if job.run_label is not None:
             return f"{job.namespace}/{job.run_label}"
         owner = self.jobs.get(job.owner_uid or "")
-        return self._run(owner) if owner is not None else job.owner_uid or job.uid
+        if owner is None:
+            return job.owner_uid or job.uid
+        never_admitted = owner.admitted_at is None and not owner.requeued
+        return job.uid if never_admitted else self._run(owner)
 
     def _runs_alone(self, job: Job) -> bool:
         """Whether no other Job was ever of the same run."""

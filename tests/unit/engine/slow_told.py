@@ -210,10 +210,10 @@ class Told:
         for uid in self.found_finished:
             job, key = self.jobs[uid], self.key(uid)
             live = [other for other in self.live() if self.key(other.uid) == key]
-            if job.admitted_at is None or not live:
-                continue
-            first = min(live, key=lambda other: other.resource_version)
-            if first.resource_version < job.resource_version and first.created <= job.finished_at:
+            if job.admitted_at is not None and any(
+                (other.created, other.resource_version) < (job.finished_at, job.resource_version)
+                for other in live
+            ):
                 self.anchors[key].add(uid)
         self.found_finished.clear()
         self.settle()
@@ -265,7 +265,7 @@ class Told:
         if job.run_label is not None:
             return job.queue, f"{job.namespace}/{job.run_label}"
         owner = self.jobs.get(job.owner_uid or "")
-        if owner is not None and (self.is_active(owner) or self._was_admitted(owner)):
+        if owner is not None and (owner.state is JobState.ACTIVE or self._was_admitted(owner)):
             return job.queue, self.key(owner.uid)[1]
         return job.queue, job.uid
 

@@ -60,15 +60,19 @@ def test_children_of_an_owner_that_waits_count_alone_until_it_is_admitted() -> N
     world.lands("child").changed("owner", held=False)
     assert world.admits() == ""
     assert world.when(a_queue(run_concurrency=2, generation=2)).admits() == "owner"
-    assert world.engine.queues["gold"].active_runs == 1
+    assert world.lands("owner").engine.queues["gold"].active_runs == 1
 
 
-def test_an_admission_that_is_refused_takes_its_children_out_of_its_run() -> None:
-    world = World().given(ONE_RUN, a_job("owner"))
+def test_children_do_not_overtake_the_admission_of_their_owner() -> None:
+    """Both would be under way at once, and the owner's may land last, or be refused."""
+    children = [a_job(name, owner_uid="owner", created=1) for name in ("c1", "c2")]
+    world = World().given(ONE_RUN, a_job("owner"), *children)
     assert world.admits() == "owner"
-    world.given(a_job("child", owner_uid="owner", created=1))
-    assert world.engine.jobs["child"].run_key == "owner"
-    assert world.refuses("owner").engine.jobs["child"].run_key == "child"
+    assert world.refuses("owner").admits() == "c1"
+
+    world = World().given(ONE_RUN, a_job("owner"), *children)
+    assert world.admits() == "owner"
+    assert world.lands("owner").admits() == "c1 c2"
 
 
 def test_a_changed_run_label_counts_at_once() -> None:
@@ -93,6 +97,13 @@ def test_a_restart_between_two_jobs_of_a_run_keeps_it_active() -> None:
     world = World().given(ONE_RUN, *of("r", "r0"), a_job("r1", run_label="r", held=True), *of("s", "s0"))
     world.admits()
     world.lands("r0").finished("r0")
+    assert world.restarted(ONE_RUN).admits() == ""
+
+
+def test_a_restart_keeps_a_run_active_whose_waiting_jobs_were_touched_meanwhile() -> None:
+    world = World().given(ONE_RUN, *of("r", "r0"), a_job("r1", run_label="r", held=True), *of("s", "s0"))
+    world.admits()
+    world.lands("r0").finished("r0", at=10).changed("r1", priority=5)
     assert world.restarted(ONE_RUN).admits() == ""
 
 
