@@ -395,23 +395,19 @@ class Queue:
     def join_past(self, past: Iterable[str]) -> None:
         """Let Jobs that were first seen finished keep their runs active, where these went on without a gap.
 
-        A live Job that has not changed since before the other one finished was there then. What was touched later
-        is not known to have been: its run rather starts once more than without a place.
+        A live Job that was created before the other one finished was there then; of those of the same second, one
+        that has not changed since. That it was of the same run and queue already is assumed.
         """
-        first: dict[str, Job] = {}
+        first: dict[str, tuple[int, int]] = {}
         for job in self.jobs.values():
-            known = first.get(job.run_key)
-            if job.run_key in self.runs and (known is None or job.resource_version < known.resource_version):
-                first[job.run_key] = job
+            if job.run_key in self.runs:
+                came = (job.created, job.resource_version)
+                first[job.run_key] = min(came, first.get(job.run_key, came))
         for uid in past:
             finished = self.tally.present[uid]
-            live = first.get(finished.run_key or "")
-            if (
-                live is not None
-                and live.resource_version < finished.resource_version
-                and live.created <= finished.finished_at
-            ):
-                self.anchor(live.run_key, uid)
+            key, ended = finished.run_key or "", (finished.finished_at, finished.resource_version)
+            if first.get(key, ended) < ended:
+                self.anchor(key, uid)
 
     def enlist(self, job: Job) -> None:
         """Put a Job in the line if nothing about itself holds it back."""

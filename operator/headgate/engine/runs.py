@@ -2,7 +2,8 @@
 
 A run is the Jobs of one namespace that share `headgate.dev/run`, or a Job with the Jobs it owns; any other Job is
 a run of its own. It is active from its first admission until none of its Jobs waits or runs. What has finished
-but still exists keeps a run active between two of its Jobs, so that a fresh list tells the same as memory does.
+but still exists keeps a run active between two of its Jobs, so that a fresh list tells the same as memory does,
+but for a waiting Job that was moved into the run after another Job of it had finished.
 """
 
 from __future__ import annotations
