@@ -112,9 +112,9 @@ def test_sixty_jobs_while_the_operator_and_kubelet_fall_over(
         assert set(team.status(WIDE)["jobs"]) == set(COUNTS)
 
         record = recorder.record()
-        assert peaks(record, team.full(WIDE))[0] == 6
-        assert peaks(record, team.full(NARROW))[0] == 2
-        assert peaks(record, team.full(RUNS))[1] == 3
+    assert peaks(record, team.full(WIDE))[0] == 6
+    assert peaks(record, team.full(NARROW))[0] == 2
+    assert peaks(record, team.full(RUNS))[1] == 3
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(partial(told, kubectl, team), submitted)) == [
