@@ -155,10 +155,14 @@ def test_connections_are_cut_again_and_again(
                 given.jobs(25, "line", prefix=f"line-{parts}", seconds=0.1)
                 given.jobs(15, "free", prefix=f"free-{parts}", seconds=0.1)
                 given.jobs(6, "runs", prefix=f"runs-{parts}", seconds=0.1)
-                for _ in range(6):
-                    time.sleep(rng.uniform(0.02, 0.3))
-                    eventually(lambda: len(wire), every=0.01)
-                    cuts += wire.cut()
+                # Not oftener: a leader that cannot renew its Lease for 10 s, try as it may, steps down.
+                for _ in range(3):
+                    since = site.lease()["renewTime"]
+                    for _ in range(2):
+                        time.sleep(rng.uniform(0.02, 0.3))
+                        eventually(lambda: len(wire), every=0.01)
+                        cuts += wire.cut()
+                    eventually(partial(renewed_after, site, since))
                 parts += 1
             for queue, count in (("line", 25), ("free", 15), ("runs", 6)):
                 given.succeeded(queue, full[queue] + parts * count)
