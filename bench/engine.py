@@ -85,13 +85,12 @@ class World:
         self.engine.scheduling_policy_changed(_policy(shape.projects), NOW)
         for number in range(shape.queues):
             self.engine.queue_changed(_queue(number, shape), NOW)
+        jobs: list[Job] = []
         if shape.kind == "backfill":
-            self._fill_half()
-            for number in range(shape.queues):
-                self.engine.job_seen(self._job(number, JobState.WAITING, cores=CORES), NOW)
-        for _ in range(shape.waiting):
-            self._submit()
-        self.engine.loaded(NOW)
+            jobs.append(self._half())
+            jobs += [self._job(number, JobState.WAITING, cores=CORES) for number in range(shape.queues)]
+        jobs += [self._next() for _ in range(shape.waiting)]
+        self.engine.listed(jobs, next(self._versions), NOW)
 
     def run(self, decisions: int) -> Cost:
         """Take so many decisions and return what one costs."""
@@ -115,7 +114,7 @@ class World:
                 engine.job_seen(active, self._now)
                 engine.job_seen(finished, self._now)
                 engine.job_gone(finished.uid, next(self._versions), self._now)
-                self._submit()
+                engine.job_seen(self._next(), self._now)
             telling += thread_time() - prepared
             deciding += decided - began
             # Who writes statuses empties these.
@@ -124,18 +123,18 @@ class World:
             engine.dirty_environments.clear()
         return Cost(deciding / taken, telling / taken)
 
-    def _submit(self) -> None:
-        self.engine.job_seen(self._job(next(self._serial), JobState.WAITING), self._now)
+    def _next(self) -> Job:
+        return self._job(next(self._serial), JobState.WAITING)
 
     def _life(self, job: Job) -> tuple[Job, Job]:
         serial = int(job.name)
         return self._job(serial, JobState.ACTIVE), self._job(serial, JobState.FINISHED)
 
-    def _fill_half(self) -> None:
-        """Let a Job without a deadline use half of the environment for ever."""
+    def _half(self) -> Job:
+        """Return a Job that uses half of the environment for ever: it has no deadline."""
         job = self._job(next(self._serial), JobState.ACTIVE, cores=CORES // 2)
         job.deadline = None
-        self.engine.job_seen(job, NOW)
+        return job
 
     def _job(self, serial: int, state: JobState, *, cores: int = 1) -> Job:
         shape = self._shape

@@ -26,7 +26,6 @@ from headgate.engine.environment_status import environment_status, policy_status
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import READ_FIELDS, Job, JobState
 from headgate.engine.status import pool_status, queue_status
-from headgate.engine.turns import take_turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -273,6 +272,12 @@ class World:
 
     when = given
 
+    def listed(self) -> World:
+        """Tell the engine all Jobs at once; one that is not in `jobs` any more is gone."""
+        version = max((job.resource_version for job in self.jobs.values()), default=0)
+        self.engine.listed(map(copy_of, self.jobs.values()), version, self.now)
+        return self
+
     def changed(self, name: str, **fields: Any) -> World:
         """Tell a new version of a Job."""
         return self.given(copy_of(self.jobs[name], resource_version=next_version(), **fields))
@@ -312,10 +317,9 @@ class World:
         """Lose the engine and build a new one from what the API server holds."""
         again = World(pool=not any(isinstance(resource, ClusterPool) for resource in resources))
         again.now = self.now
-        again.given(*resources, *sorted(self.jobs.values(), key=lambda job: (job.created, job.uid)))
-        again.engine.loaded(self.now)
-        take_turns(again.engine, self.jobs.values())
-        return again
+        again.given(*resources)
+        again.jobs = dict(self.jobs)
+        return again.listed()
 
     # ---- then
 

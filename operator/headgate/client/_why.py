@@ -21,7 +21,6 @@ from headgate.engine.engine import Engine
 from headgate.engine.environments import ScaleReading
 from headgate.engine.explain import explain, usual_runtimes
 from headgate.engine.top import top
-from headgate.engine.turns import take_turns
 from headgate.kube.jobs import job_from
 from headgate.kube.paths import JOBS
 from headgate.kube.resources import path_of
@@ -66,13 +65,7 @@ async def _ask(connection: Connection, answer: Callable[[Engine, float, Mapping[
 
     def compute() -> T:
         runtimes = usual_runtimes(jobs)
-        # As the operator does after a start.
-        jobs.sort(key=lambda job: (job.created, job.uid))
-        for job in jobs:
-            engine.job_seen(job, now)
-        engine.versions_passed(int(version))
-        engine.loaded(now)
-        take_turns(engine, jobs)
+        engine.listed(jobs, int(version), now)
         return answer(engine, now, runtimes)
 
     # It may take a second or two.

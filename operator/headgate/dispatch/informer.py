@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.api.names import MANAGED_BY, QUEUE_LABEL
-from headgate.engine.turns import take_turns
 from headgate.kube.jobs import job_from
 from headgate.kube.list_watch import ListWatch
 from headgate.kube.paths import JOBS
@@ -72,17 +71,10 @@ class JobInformer(ListWatch["Job"]):
 
     def listed(self, objects: list[Job], version: str) -> None:
         """Tell the engine of all Jobs, and of those that are no more."""
-        # In order of creation, as a watch would have told of them.
-        objects.sort(key=lambda job: (job.created, job.uid))
-        gone = self._engine.known_uids().difference(job.uid for job in objects)
-        for job in objects:
-            self._engine.job_seen(job, self._clock())
-        for uid in gone:
-            self._gone(uid, version)
-        self._engine.versions_passed(int(version))
-        self._engine.loaded(self._clock())
-        if not self.synced:
-            take_turns(self._engine, objects)
+        gone = self._engine.listed(objects, int(version), self._clock())
+        if self._proxies is not None:
+            for uid in gone:
+                self._proxies.job_gone(uid)
         self.synced = True
         self._changed()
 
@@ -93,7 +85,10 @@ class JobInformer(ListWatch["Job"]):
 
     def gone(self, raw: Json) -> None:
         """Tell the engine that a Job was deleted."""
-        self._gone(raw["metadata"]["uid"], raw["metadata"]["resourceVersion"])
+        uid = raw["metadata"]["uid"]
+        self._engine.job_gone(uid, int(raw["metadata"]["resourceVersion"]), self._clock())
+        if self._proxies is not None:
+            self._proxies.job_gone(uid)
         self._changed()
 
     def passed(self, version: str) -> None:
@@ -105,8 +100,3 @@ class JobInformer(ListWatch["Job"]):
         """Tell a person that the picture may be old."""
         self._metrics.api_error("watch", error)
         logger.warning("the watch of Jobs broke (%s), trying again", error or type(error).__name__)
-
-    def _gone(self, uid: str, version: str) -> None:
-        self._engine.job_gone(uid, int(version), self._clock())
-        if self._proxies is not None:
-            self._proxies.job_gone(uid)

@@ -19,9 +19,13 @@ from headgate.engine.hub import Hub
 from headgate.engine.job_facts import JobFacts
 from headgate.engine.placing import NO_ROOM
 from headgate.engine.resource_facts import ResourceFacts
+from headgate.engine.turns import take_turns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from headgate.engine.decisions import Decision
+    from headgate.engine.job import Job
     from headgate.engine.pool import Pool
 
 
@@ -51,7 +55,6 @@ class Engine:
         self.job_gone = jobs.gone
         self.versions_passed = jobs.versions_passed
         self.known_uids = jobs.known_uids
-        self.loaded = jobs.loaded
         self.unmet = hub.dependents.index.unmet
 
         resources = ResourceFacts(hub, clusters, jobs)
@@ -81,6 +84,25 @@ class Engine:
     def observed_version(self) -> int:
         """The newest resourceVersion of Jobs that has been taken in."""
         return self._hub.observed_version
+
+    def listed(self, jobs: Iterable[Job], version: int, now: float) -> set[str]:
+        """Take in a list of all Jobs, finished ones too, and its resourceVersion; return the UIDs of those gone.
+
+        The first list also tells whose turn it is.
+        """
+        is_first = not self._hub.loaded
+        # In order of creation, as a watch would have told of them.
+        told = sorted(jobs, key=lambda job: (job.created, job.uid))
+        gone = self.known_uids().difference(job.uid for job in told)
+        for job in told:
+            self.job_seen(job, now)
+        for uid in gone:
+            self.job_gone(uid, version, now)
+        self.versions_passed(version)
+        self._jobs.loaded(now)
+        if is_first:
+            take_turns(self._hub, told)
+        return gone
 
     def decide(self, limit: int, now: float) -> list[Decision]:
         """Return what to do now, in order, with at most `limit` writes to Jobs.

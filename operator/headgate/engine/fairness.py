@@ -7,12 +7,12 @@ O(log lanes), whatever waits in them.
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from headgate.engine.line import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from headgate.engine.lanes import Lane, Seat
     from headgate.engine.moment import Moment
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 class Fairness(Protocol):
     """Chooses between the lanes of one queue."""
+
+    by_turns: ClassVar[bool]
+    """Whether the lane that was served last goes last, among equals; else it is drawn."""
 
     def changed(self, lane: Lane) -> None:
         """Take note that the numbers of a lane's Jobs changed."""
@@ -31,15 +34,14 @@ class Fairness(Protocol):
     def served(self, lane: Lane) -> None:
         """Take note that a Job of the lane was admitted."""
 
-    def take_turns(self, lanes: Iterable[Lane]) -> None:
-        """Let lanes in which something waits stand in this order, as far as it goes by turns."""
-
     def order(self) -> Iterator[Lane]:
         """Yield the lanes in which something waits, in the order in which they would go, while nothing changes."""
 
 
 class RoundRobin:
     """One Job each, in turn. A project that starts to wait joins at the end of the round."""
+
+    by_turns: ClassVar[bool] = True
 
     def __init__(self, seed: str) -> None:
         self._turn = 0
@@ -65,11 +67,6 @@ class RoundRobin:
         self._joined.discard(lane.seat_joined)
         self.changed(lane)
 
-    def take_turns(self, lanes: Iterable[Lane]) -> None:
-        """Serve one after the other: the last one stands last."""
-        for lane in lanes:
-            self.served(lane)
-
     def order(self) -> Iterator[Lane]:
         """Yield the lanes from the one that has gone without for longest."""
         return (seat.lane for seat in self._all.ordered())
@@ -84,6 +81,8 @@ class RoundRobin:
 
 class ShuffleInterleave:
     """A seeded shuffle that interleaves projects in proportion to what each has waiting."""
+
+    by_turns: ClassVar[bool] = False
 
     def __init__(self, seed: str) -> None:
         self._random = Random(seed)
@@ -118,9 +117,6 @@ class ShuffleInterleave:
         self._draw = self._random.random()
         self.changed(lane)
 
-    def take_turns(self, lanes: Iterable[Lane]) -> None:
-        """Leave it at the draw: nobody has a turn."""
-
     def order(self) -> Iterator[Lane]:
         """Yield the lane the current draw falls on, then the others."""
         first = self.next(joined_only=False)
@@ -143,6 +139,8 @@ class FairShare:
     Usage fades with time, and differently for each share: ranks are computed anew once a second, and for a share whose
     own numbers change. There are at most `SHARES_MAX` of them, whatever waits.
     """
+
+    by_turns: ClassVar[bool] = True
 
     def __init__(self, shares: Shares, moment: Moment) -> None:
         self._shares = shares
@@ -180,11 +178,6 @@ class FairShare:
         self._turn += 1
         lane.turn = self._turn
         self.changed(lane)
-
-    def take_turns(self, lanes: Iterable[Lane]) -> None:
-        """Serve one after the other: the last one stands last among its equals."""
-        for lane in lanes:
-            self.served(lane)
 
     def order(self) -> Iterator[Lane]:
         """Yield the lanes from the share that has used least."""

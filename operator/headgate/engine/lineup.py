@@ -118,8 +118,10 @@ class Lineup:
 
     def take_turns(self, since: Mapping[str, float]) -> None:
         """Let lanes stand in the order in which they were last served, or have waited since, in seconds by name."""
-        lanes = [self._lanes[name] for name in since if name in self._lanes]
-        self._fairness.take_turns(sorted(lanes, key=lambda lane: (since[lane.name], lane.turn)))
+        if self._fairness.by_turns:
+            lanes = [self._lanes[name] for name in since if name in self._lanes]
+            for lane in sorted(lanes, key=lambda lane: (since[lane.name], lane.turn)):
+                self._fairness.served(lane)
 
     def run_turned(self, run: Run) -> None:
         """Take note that a run became active, or ceased to be."""

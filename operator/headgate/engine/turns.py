@@ -14,25 +14,25 @@ from headgate.engine.job import admitted_time
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headgate.engine.engine import Engine
+    from headgate.engine.hub import Hub
     from headgate.engine.job import Job
     from headgate.engine.queue import Queue
 
 
-def take_turns(engine: Engine, jobs: Iterable[Job]) -> None:
+def take_turns(hub: Hub, jobs: Iterable[Job]) -> None:
     """Put projects and queues in the order of their turns; the engine has just been told all of these Jobs.
 
     Finished ones belong to them. What is drawn (`ShuffleInterleave`) has no turns.
     """
     served: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for job in jobs:
-        queue = engine.queues.get(job.queue)
+        queue = hub.queues.get(job.queue)
         if queue is not None and job.admitted_at is not None:
             lanes = served[job.queue]
             lane = queue.lane_name(job)
             lanes[lane] = max(lanes[lane], admitted_time(job))
     since: dict[Queue, float] = {}
-    for queue in engine.queues.values():
+    for queue in hub.queues.values():
         lanes = served[queue.name]
         last = max(lanes.values(), default=0.0)
         began: dict[str, float] = {}
@@ -41,5 +41,5 @@ def take_turns(engine: Engine, jobs: Iterable[Job]) -> None:
                 began[job.lane.name] = min(began.get(job.lane.name, job.created), job.created)
         queue.take_turns({lane: max(lanes[lane], first) for lane, first in began.items()})
         since[queue] = max(last, min(began.values(), default=0.0))
-    for pool in engine.pools.values():
+    for pool in hub.pools.values():
         pool.take_turns(since)

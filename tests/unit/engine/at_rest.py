@@ -191,10 +191,7 @@ class AtRest:
                 engine.environment_scaled(environment.name, server.scales[environment.name], None, now)
         for queue in server.queues.values():
             engine.queue_changed(queue, now - SETTLE_SECONDS)
-        for job in server.listed():
-            engine.job_seen(as_read(job), now - SETTLE_SECONDS)
-        engine.versions_passed(server.version)
-        engine.loaded(now)
+        engine.listed(map(as_read, server.jobs.values()), server.version, now - SETTLE_SECONDS)
         engine.decide(0, now)
         return engine
 

@@ -462,18 +462,13 @@ class Simulation:
     def _list_jobs(self) -> None:
         assert self.engine is not None
         assert self.model is not None
-        now = self.server.now
         self.lists += 1
-        gone = self.engine.known_uids()
-        for job in self.server.listed():
-            gone.discard(job.uid)
-            self.engine.job_seen(as_read(job), now)
+        listed = self.server.listed()
+        gone = self.engine.listed(map(as_read, listed), self.server.version, self.server.now)
+        for job in listed:
             self.model.tell_job(as_read(job))
         for uid in gone:
-            self.engine.job_gone(uid, self.server.version, now)
             self.model.tell_gone(uid)
-        self.engine.versions_passed(self.server.version)
-        self.engine.loaded(now)
         self.model.tell_loaded()
 
     def _list_queues(self) -> None:

@@ -93,9 +93,9 @@ def test_accepted_jobs_stay_accepted_through_a_restart() -> None:
 
 def test_a_list_that_tells_late_of_a_job_that_is_gone_cancels_nobody() -> None:
     world = three(3)
-    world.given(a_job("d", created=9)).deleted("a")
-    world.engine.loaded(world.now)
-    assert world.of(Cancel) == []
+    del world.jobs["a"]
+    world.jobs["d"] = a_job("d", created=9)
+    assert world.listed().of(Cancel) == []
     assert not world.engine.queues["gold"].depth.excess
 
 
