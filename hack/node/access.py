@@ -10,6 +10,7 @@ from hack.local.chart import apply, kubectl
 from hack.node.network import API_SERVER
 
 from controlplane.credentials import write_kubeconfig, write_secret
+from controlplane.environment import ApiServer
 from controlplane.nodes import is_schedulable
 
 OBJECTS: Final = Path(__file__).with_name("cluster.yaml")
@@ -17,15 +18,9 @@ NAMESPACE: Final = "kube-system"
 DURATION: Final = "8760h"
 
 
-class Cluster(Protocol):
+class Cluster(ApiServer, Protocol):
     """What is to be known of a control plane for a node to join it."""
 
-    @property
-    def server(self) -> str: ...  # noqa: D102
-    @property
-    def ca_file(self) -> Path: ...  # noqa: D102
-    @property
-    def kubeconfig(self) -> Path: ...  # noqa: D102
     @property
     def kubelet_client(self) -> Path | None: ...  # noqa: D102
 

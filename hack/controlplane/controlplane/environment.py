@@ -22,17 +22,22 @@ if TYPE_CHECKING:
 VARIABLE = "HEADGATE_CLUSTER"
 
 
-class ClusterAccess(Protocol):
-    """What a test may rely on, whatever the cluster is."""
+class ApiServer(Protocol):
+    """Where an API server is, and how an administrator gets in."""
 
-    @property
-    def directory(self) -> Path: ...  # noqa: D102
     @property
     def server(self) -> str: ...  # noqa: D102
     @property
     def ca_file(self) -> Path: ...  # noqa: D102
     @property
     def kubeconfig(self) -> Path: ...  # noqa: D102
+
+
+class ClusterAccess(ApiServer, Protocol):
+    """What a test may rely on, whatever the cluster is."""
+
+    @property
+    def directory(self) -> Path: ...  # noqa: D102
     @property
     def tokens(self) -> dict[str, str]: ...  # noqa: D102
     @property
