@@ -55,6 +55,7 @@ class Engine:
         self.job_gone = jobs.gone
         self.versions_passed = jobs.versions_passed
         self.known_uids = jobs.known_uids
+        self.loaded = jobs.loaded
         self.unmet = hub.dependents.index.unmet
 
         resources = ResourceFacts(hub, clusters, jobs)
@@ -99,7 +100,7 @@ class Engine:
         for uid in gone:
             self.job_gone(uid, version, now)
         self.versions_passed(version)
-        self._jobs.loaded(now)
+        self.loaded(now)
         if is_first:
             take_turns(self._hub, told)
         return gone

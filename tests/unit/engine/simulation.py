@@ -462,13 +462,19 @@ class Simulation:
     def _list_jobs(self) -> None:
         assert self.engine is not None
         assert self.model is not None
+        now = self.server.now
         self.lists += 1
-        listed = self.server.listed()
-        gone = self.engine.listed(map(as_read, listed), self.server.version, self.server.now)
-        for job in listed:
+        gone = self.engine.known_uids()
+        # As `Engine.listed`, but for the turns: the model is told each Job when the engine is.
+        for job in self.server.listed():
+            gone.discard(job.uid)
+            self.engine.job_seen(as_read(job), now)
             self.model.tell_job(as_read(job))
         for uid in gone:
+            self.engine.job_gone(uid, self.server.version, now)
             self.model.tell_gone(uid)
+        self.engine.versions_passed(self.server.version)
+        self.engine.loaded(now)
         self.model.tell_loaded()
 
     def _list_queues(self) -> None:
