@@ -87,8 +87,8 @@ class Server:
 
         self.specs: dict[str, dict[int, JobQueueSpec]] = {}
         """Every spec that a queue has had, by generation."""
-        self.former: dict[str, tuple[int, list[JobQueueSpec]]] = {}
-        """When a queue was made anew, by resourceVersion, and the specs that the one before it had."""
+        self.former: dict[str, list[JobQueueSpec]] = {}
+        """By name of a queue that was deleted: the specs that were in force then."""
         self.last_terminated: dict[str, int] = {}
         """The version at which a Terminated queue was deleted, by name."""
         self.admitted: set[str] = set()
@@ -177,7 +177,6 @@ class Server:
         self.buried.pop(name, None)
         self.version += 1
         queue = a_queue(name, uid=f"{name}-{self.version}", version=self.version, **spec)
-        self.former[name] = self.version, list(self.specs.get(name, {}).values())
         self.specs[name] = {1: queue.spec}
         self._put_queue(queue)
 
@@ -199,6 +198,7 @@ class Server:
         if not self.live(name):
             if self.queues[name].spec.state == "Terminated":
                 self.last_terminated[name] = self.version
+            self.former[name] = self._in_force(self.queues[name])
             del self.queues[name]
             self._emit("queue", name, None)
 
@@ -419,7 +419,7 @@ class Server:
             and spec.state != "Terminated"
             and (spec.clusters == ["*"] or cluster in spec.clusters)
             and (environment or "") in ({one.name for one in spec.compute_environments} or {""})
-            for spec in self._in_force(queue, job)
+            for spec in self._in_force(queue)
         ), "no spec that may be in force lets it through"
 
     def _record_limits(self, job: Job, goes_on: bool) -> None:
@@ -432,7 +432,7 @@ class Server:
         assert any(
             (not spec.action_concurrency or len(active) <= spec.action_concurrency)
             and (goes_on or not spec.run_concurrency or len(runs) <= spec.run_concurrency)
-            for spec in self._in_force(queue, job)
+            for spec in self._in_force(queue)
         ), f"{len(active)} active, {len(runs)} runs"
 
     def _record_room(self, environment: str, cluster: str) -> None:
@@ -463,16 +463,16 @@ class Server:
         jobs = (event.value for event in self.events["job"] if event.name == name)
         return {job.result for job in jobs if job is not None and job.namespace == namespace and job.result}
 
-    def _in_force(self, queue: JobQueue, job: Job) -> list[JobQueueSpec]:
+    def _in_force(self, queue: JobQueue) -> list[JobQueueSpec]:
         """The specs under which an admission that lands now may have been decided.
 
-        That is the promise of status.observedGeneration: nothing decided under an older one can still land. It says
-        nothing about Jobs that came before the queue did, when there was another one of that name.
+        That is the promise of status.observedGeneration: nothing decided under an older one can still land, of this
+        queue or of the one before it of that name. While there is none, nothing is promised: the operator may not
+        have been told yet that there is another queue.
         """
         observed = queue.status.observed_generation or 0
-        created, former = self.former[queue.name]
         specs = [spec for generation, spec in self.specs[queue.name].items() if generation >= observed]
-        return specs + (former if self.entries[job.uid, queue.name].version < created else [])
+        return specs if observed else specs + self.former.get(queue.name, [])
 
     def _run(self, job: Job) -> str:
         """The run of a Job, or a coarser one where its owner is gone: who counts these never counts too many."""
