@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -47,22 +48,24 @@ class Box:
         cgroups = [hierarchy / self.cgroup for hierarchy in hierarchies()]
         for folder in (self.files, *cgroups):
             folder.mkdir(parents=True, exist_ok=True)
-        self.outside = Processes(directory / "logs", remove=[*cgroups, self.files])
-        try:
-            within = [
-                "unshare",
-                *NAMESPACES,
-                "--mount-proc",
-                "--fork",
-                "--kill-child",
-                "sh",
-                SCRIPT,
-                self.files,
-            ]
-            self.processes = Processes(directory / "logs", within=[str(word) for word in within])
-        except BaseException:
-            self.outside.end()
-            raise
+        within = [
+            "unshare",
+            *NAMESPACES,
+            "--mount-proc",
+            "--fork",
+            "--kill-child",
+            "sh",
+            str(SCRIPT),
+            str(self.files),
+        ]
+        with ExitStack() as begun:
+            self.outside = Processes(directory / "logs", remove=[*cgroups, self.files])
+            begun.callback(self.outside.end)
+            self.processes = Processes(directory / "logs", within=within)
+            begun.callback(self.processes.end)
+            # It answers from inside: only then is there a first process.
+            self.processes.check()
+            begun.pop_all()
 
     @property
     def pid(self) -> int:
