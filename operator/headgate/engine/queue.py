@@ -465,8 +465,11 @@ class Queue:
 
     def _settle_shares(self) -> None:
         if self.shares is not None:
+            active = self.shares.active
             for job in self.shares.settle():
                 self.enlist(job)
+            # The fewer there are, the more is kept for others.
+            self.news |= active != self.shares.active
 
     def _count(self, job: Job, sign: int) -> None:
         """Add a live Job to the counters of its state and its run, or take it off."""

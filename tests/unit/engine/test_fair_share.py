@@ -9,6 +9,7 @@ import pytest
 from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks
 
 from headgate.engine import shares
+from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
     from headgate.engine.job import Job
@@ -176,6 +177,22 @@ def test_a_share_that_comes_makes_room_for_the_head() -> None:
     world = reserved(50, *of("a", 9))
     assert len(world.admits().split()) == 4
     assert world.given(*of("b", 1)).admits() == "a4 b0"
+
+
+def test_a_share_that_goes_leaves_less_for_the_head() -> None:
+    """Of 8 cores it may have 6 while there is another share, and 4 when there is none: it asks for 5."""
+    world = reserved(50, a_job("head", share="a", cpu=5), a_job("b0", share="b", held=True))
+    world.given(a_job("other", "other", state=JobState.ACTIVE, environment="big", cpu=4))
+    world.decide()
+    assert stopped_by(world) == "InsufficientCapacity"
+    world.deleted("b0").decide()
+    assert stopped_by(world) == "ExceedsEnvironmentMaximum"
+
+
+def stopped_by(world: World) -> str:
+    head = world.status().head
+    assert head is not None
+    return head.reason
 
 
 def test_the_reservation_is_of_the_queue_not_of_others() -> None:
