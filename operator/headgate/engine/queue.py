@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.api.times import seconds
 from headgate.engine.counts import Tally
 from headgate.engine.depth import Depth
 from headgate.engine.environments import NO_OPTIONS
@@ -458,7 +459,9 @@ class Queue:
             self._observe()
 
     def _start_shares(self, past: Past | None) -> None:
-        self.shares = Shares(self._moment)
+        assert self.resource is not None
+        created = seconds(self.resource.metadata.creation_timestamp)
+        self.shares = Shares(self._moment, created or 0.0)
         self.shares.restore(past.shares if past else ())
         for job in self._by_arrival():
             self.shares.enter(job)

@@ -82,8 +82,10 @@ class Share:
 class Shares:
     """The shares of one queue."""
 
-    def __init__(self, moment: Moment) -> None:
+    def __init__(self, moment: Moment, created: float) -> None:
         self._moment = moment
+        self._created = created
+        """When the queue was created, in seconds since the epoch."""
         self._policy: FairShare | None = None
         self._factors: dict[str, float] = {}
         self.by_identifier: dict[str, Share] = {}
@@ -153,8 +155,13 @@ class Shares:
             self._idle[share.identifier] = None
 
     def remember(self, job: Job) -> None:
-        """Count what a Job has used that is seen for the first time, and is finished."""
+        """Count what a Job has used that is seen for the first time, and is finished.
+
+        What had finished when the queue was created ran in another one of that name.
+        """
         since, until = admitted_time(job), float(job.finished_at)
+        if until <= self._created:
+            return
         share = self._share(job)
         since = max(since, share.written_at)
         if not admitted_time(job) or until <= since:

@@ -14,6 +14,7 @@ from tests.builders import a_policy, a_pool, a_queue, an_environment, copy_of, s
 from headgate.api.clusterpool import ClusterPoolStatus
 from headgate.api.computeenvironment import ComputeEnvironmentStatus
 from headgate.api.jobqueue_status import JobQueueStatus
+from headgate.api.times import timestamp
 from headgate.engine.decisions import Admit, Cancel, Requeue
 from headgate.engine.environments import ScaleReading
 from headgate.engine.job import Job, JobState
@@ -177,6 +178,8 @@ class Server:
         self.buried.pop(name, None)
         self.version += 1
         queue = a_queue(name, uid=f"{name}-{self.version}", version=self.version, **spec)
+        metadata = queue.metadata.model_copy(update={"creation_timestamp": timestamp(self.now)})
+        queue = queue.model_copy(update={"metadata": metadata})
         self.specs[name] = {1: queue.spec}
         self._put_queue(queue)
 

@@ -6,12 +6,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks
+from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks, stamp
 
 from headgate.engine import shares
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
+    from headgate.api.jobqueue import JobQueue
     from headgate.engine.job import Job
 
 FAIR = a_queue(scheduling_policy="fair")
@@ -138,6 +139,26 @@ def test_what_runs_through_a_restart_is_counted_without_a_gap() -> None:
     assert past_of(again, "a") == pytest.approx(2.0, abs=0.01)
     world.decide()
     assert past_of(world, "a") == pytest.approx(2.0, abs=0.01)
+
+
+def test_what_another_queue_of_that_name_has_let_run_does_not_count() -> None:
+    """Whoever starts now still finds the finished Job in the list."""
+    world = worked(HOUR)
+    queue = created(FAIR, world.now)
+    for now in (world.when(queue), world.restarted(a_policy(decay=HOUR), queue)):
+        assert now.given(*of("a", 2, first=1), *of("b", 2)).admits() == "a1 b0 a2 b1"
+
+
+def test_what_ran_in_a_queue_counts_although_no_status_tells_of_it() -> None:
+    queue = created(FAIR, 100)
+    again = worked(HOUR).restarted(a_policy(decay=HOUR), queue)
+    assert past_of(again, "a") == pytest.approx(2.0, abs=0.01)
+
+
+def created(queue: JobQueue, at: float) -> JobQueue:
+    """The same as a queue of its own, created at a time (seconds)."""
+    metadata = queue.metadata.model_copy(update={"uid": "another", "creation_timestamp": stamp(int(at))})
+    return queue.model_copy(update={"metadata": metadata})
 
 
 def test_time_alone_changes_no_status_also_after_a_restart() -> None:
