@@ -29,28 +29,42 @@ class Bracket(NamedTuple):
 
 
 class Machines:
-    """What is wanted of each environment, and since when nobody has used it."""
+    """What is wanted of each environment that scales, and since when nobody has used it."""
 
     def __init__(self, model: SlowModel) -> None:
         self.model = model
-        self._idle_since: dict[str, float] = {}
-        """By environment: since when none of the queues that use it has a live Job."""
+        self._last_live: dict[str, float] = {}
+        """By queue: when it last had a live Job; infinite while it has one."""
+        self._known_since: dict[str, float] = {}
+        """By environment: since when it is known."""
         self._seen_idle: dict[str, float] = {}
-        """The same, as far as somebody has asked since."""
+        """By environment: since when somebody has seen that none of the queues that use it has a live Job."""
         self._users: dict[str, frozenset[str]] = {}
 
     def settle(self) -> None:
         """Take note of who is idle."""
         model = self.model
-        for name in model.environments:
+        for queue in self._last_live.keys() - model.queues.keys():
+            del self._last_live[queue]
+        for queue in model.queues:
+            if model.live(queue):
+                self._last_live[queue] = inf
+            elif self._last_live.get(queue) == inf:
+                self._last_live[queue] = model.now
+        scaled = {name for name, one in model.environments.items() if one.spec.scaling is not None}
+        for name in self._users.keys() - scaled:
+            del self._users[name], self._known_since[name]
+            self._seen_idle.pop(name, None)
+        for name in scaled:
             users = model.users(name)
-            busy = any(model.live(user) for user in users)
-            if busy or self._users.get(name) != users:
-                self._idle_since.pop(name, None)
+            self._known_since.setdefault(name, model.now)
+            if self._users.get(name) != users or self._used_until(name, users) == inf:
                 self._seen_idle.pop(name, None)
-            if not busy:
-                self._idle_since.setdefault(name, model.now)
             self._users[name] = users
+
+    def _used_until(self, name: str, users: Iterable[str]) -> float:
+        """When a queue that uses an environment last had a live Job, as far as it is known."""
+        return max(self._known_since[name], *(self._last_live.get(user, 0.0) for user in users), 0.0)
 
     def check(self, scales: dict[str, int]) -> None:
         """Check how many machines are wanted, for those environments where that is not what is asked for already."""
@@ -71,7 +85,7 @@ class Machines:
         spec, name = environment.spec, environment.name
         assert spec.scaling is not None
         tenants = [tenant.demand for room in rooms for tenant in room.tenants]
-        users = [self.model.queues[user] for user in self.model.users(name)]
+        users = [self.model.queues[user] for user in self._users[name]]
         waiting = {
             user.name: [
                 job
@@ -87,12 +101,14 @@ class Machines:
         if len(users) == 1:
             times.append(users[0].spec.idle_timeout_seconds)
         timeout = min((time for time in times if time), default=inf)
-        idle = name in self._idle_since and not tenants
+        used_until = self._used_until(name, self._users[name])
         # Whoever asks seldom learns late that nothing is live any more.
-        over = idle and self.model.now - self._seen_idle.setdefault(name, self.model.now) >= timeout
-        perhaps_over = (
-            idle and timeout < inf and (self.model.now - self._idle_since[name] >= timeout or not users)
+        over = (
+            used_until < inf
+            and not tenants
+            and self.model.now - self._seen_idle.setdefault(name, self.model.now) >= timeout
         )
+        perhaps_over = not tenants and self.model.now - used_until >= timeout
         least = max(spec.scaling.min, admitted)
         most = max(least, min(spec.scaling.max, all_of_it))
         if not over:

@@ -134,6 +134,21 @@ def test_a_time_of_its_own_counts_only_for_the_queue_that_uses_it_alone() -> Non
     assert wanted(world.later(9_000)) == 3
 
 
+def test_a_queue_without_a_past_that_begins_to_use_it_puts_nothing_off() -> None:
+    world = busy(idle=60).finished("j0")
+    assert wanted(world) == 3
+    assert wanted(world.later(60).given(a_queue("empty", environments="big"))) == 0
+
+
+def test_a_queue_that_begins_to_use_it_brings_its_own_past() -> None:
+    world = busy(idle=60).finished("j0").given(a_queue("silver"), a_job("elsewhere", "silver"))
+    assert wanted(world) == 3
+    world.lands("elsewhere").later(30).finished("elsewhere")
+    world.when(a_queue("silver", environments="big", generation=2))
+    assert wanted(world.later(59)) == 3
+    assert wanted(world.later(1)) == 0
+
+
 def test_it_shrinks_to_its_minimum_and_grows_again() -> None:
     world = busy(least=1, idle=60).finished("j0")
     wanted(world)
