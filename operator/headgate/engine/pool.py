@@ -132,10 +132,15 @@ class Pool:
         job = queue.next()
         if job is None:
             self._stand_down(queue)
-        elif queue.rank is None:
+            return
+        anew = queue.head is None or not queue.head.is_for(job)
+        if queue.rank is None:
             queue.rank = queue.place = self._last_rank(queue)
-            self._ready.add(queue.place, queue)
-        elif queue.entry is None and (queue.news or queue.head is None or not queue.head.is_for(job)):
+        elif anew and queue.place != queue.rank:
+            # What its head claims now is not known yet: it has to look before those behind it do.
+            self._ready.discard(queue)
+            queue.place = queue.rank
+        if queue.entry is None and (anew or queue.news):
             self._ready.add(queue.place, queue)
 
     def take_turns(self, since: Mapping[Queue, float]) -> None:

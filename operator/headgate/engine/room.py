@@ -196,18 +196,18 @@ class Head:
         return self.explain()
 
     def is_for(self, job: Job) -> bool:
-        """Whether it is about this Job, as it is now."""
-        return self.job is job and self.request is job.request and self.constraints is job.constraints
+        """Whether it is about this Job, as that and its queue are now."""
+        return (
+            self.job is job
+            and self.request is job.request
+            and self.constraints is job.constraints
+            and self.kept == self.queue.kept
+            and self.backfills == self.queue.backfills
+        )
 
     def same_claim(self, rooms: tuple[Room, ...], queue: Queue) -> bool:
-        """Whether it would be the same if it were made anew, with these rooms to claim."""
-        return (
-            self.rooms == rooms
-            and self.rank == queue.rank
-            and self.kept == queue.kept
-            and self.backfills == queue.backfills
-            and self.watched == queue.options.rooms
-        )
+        """Whether it would be the same if it were made anew for the same Job, with these rooms to claim."""
+        return self.rooms == rooms and self.rank == queue.rank and self.watched == queue.options.rooms
 
     def stand(self) -> None:
         """Wait for room, in the order of the pool."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headgate.api.jobqueue_status import HeadStatus
     from headgate.engine.decisions import Admit
     from headgate.engine.engine import Engine
+    from headgate.engine.job import Job
 
 
 class Turn(NamedTuple):
@@ -48,6 +49,8 @@ class SlowModel(Heads):
         """Jobs that were seen to wait for themselves, over others that wait."""
         self._clock = 0
         self._queue_turn: dict[str, Turn] = {}
+        self._claimed: dict[str, set[tuple[object, ...]]] = {}
+        """By queue: what the Jobs that may be its head claimed when they last looked for room."""
 
     def remember(self, past: SlowModel | None, queues: Iterable[JobQueue], relabeled: set[str]) -> None:
         """Start with what outlives an operator: what it had written, and as much of the usage as was.
@@ -82,6 +85,8 @@ class SlowModel(Heads):
             claim = Bracket(self._clock, self._clock)
         elif job in heads:
             claim = Bracket(claim.least, self._clock)
+        if not at_head:
+            self._claimed[job.queue] = {self._claim(head) for head in heads if head is not job}
         self._queue_turn[job.queue] = Turn(Bracket(self._clock, self._clock), claim)
         self.admitted(job, heads, at_head=at_head)
         self.settle()
@@ -89,6 +94,11 @@ class SlowModel(Heads):
     def look(self, shown: dict[str, HeadStatus | None], *, complete: bool) -> None:
         """Look at the heads that the engine shows; `complete` if it has left nothing undone."""
         self.compare_heads(shown, Choice(self).reasons, complete=complete)
+        self._claimed = {
+            name: {self._claim(self.jobs[head.uid])}
+            for name, head in shown.items()
+            if head is not None and head.uid in self.jobs
+        }
 
     def check_rest(self) -> None:
         """Check that nobody is left who must go."""
@@ -110,7 +120,10 @@ class SlowModel(Heads):
             del self._queue_turn[left]
         for name in ready:
             now = Bracket(self._clock, self._clock)
-            self._queue_turn.setdefault(name, Turn(now, now))
+            service, claim = self._queue_turn.setdefault(name, Turn(now, now))
+            heads = self.heads(name) if claim.least < service.least else []
+            if heads and self._claimed.get(name) != {self._claim(head) for head in heads}:
+                self._look_anew(name)
         for job in self.live():
             if job.depends_on and not self.is_active(job) and self.ring(job):
                 self.rings.add(job.uid)
@@ -122,24 +135,33 @@ class SlowModel(Heads):
 
     def tell_environment(self, name: str, environment: ComputeEnvironment | None) -> None:
         super().tell_environment(name, environment)
-        self._look_anew()
+        self._look_anew(*self._queue_turn)
 
     def tell_pool(self, name: str, pool: ClusterPool | None) -> None:
         super().tell_pool(name, pool)
-        self._look_anew()
+        self._look_anew(*self._queue_turn)
 
     def tell_probe(self, pool: str, cluster: str, *, answers: bool) -> None:
         super().tell_probe(pool, cluster, answers=answers)
-        self._look_anew()
+        self._look_anew(*self._queue_turn)
 
-    def _look_anew(self) -> None:
-        """Let the heads look first at room that may have appeared, also where others have passed them meanwhile."""
-        for name, (service, claim) in self._queue_turn.items():
+    def _claim(self, head: Job) -> tuple[object, ...]:
+        """What makes the claim of a head: the Job as it is, and what its queue keeps and lets pass."""
+        queue = self.queues[head.queue]
+        return head.uid, head.request, head.constraints, self.kept(queue), queue.spec.head_of_line
+
+    def _look_anew(self, *queues: str) -> None:
+        """Let the heads look first at room that may have appeared, and those that claim other room than before.
+
+        Also where others have passed them meanwhile.
+        """
+        for name in queues:
+            service, claim = self._queue_turn[name]
             self._queue_turn[name] = Turn(Bracket(min(claim.least, service.least), service.most), claim)
 
     def queue_changed(self, before: JobQueue | None, after: JobQueue) -> None:
         super().queue_changed(before, after)
-        self._look_anew()
+        self._look_anew(*self._queue_turn)
         if before is not None and before.spec.priority_value != after.spec.priority_value:
             self._queue_turn.pop(after.name, None)
 

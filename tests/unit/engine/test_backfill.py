@@ -179,6 +179,39 @@ def test_many_that_cannot_pass_do_not_hide_one_that_can() -> None:
     assert world.given(a_job("short", cpu=1, deadline=10, created=5_000)).admits() == "short"
 
 
+# ---- a claim that changes, after others have passed the head
+
+
+def passed_head(cpu: int) -> World:
+    """Of 6 cores 3 are used. A Job has passed the head of its queue, and behind that stands the head of an equal."""
+    world = World().given(an_environment("big", "cpu=6"), running("runs", 2, None, queue="else"))
+    world.given(
+        a_queue("one", environments="big", head_of_line="Backfill"), a_queue("two", environments="big")
+    )
+    world.given(a_job("head", "one", cpu=cpu), a_job("behind", "two", cpu=6))
+    assert world.admits() == ""
+    assert world.given(a_job("passes", "one", cpu=1, deadline=10, created=1)).admits() == "passes"
+    return world.lands("passes")
+
+
+def test_who_comes_to_the_head_claims_room_before_those_behind_look() -> None:
+    """The head before could never fit and claimed nothing. What has passed it costs its queue no turn."""
+    world = passed_head(99).given(a_job("next", "one", cpu=4, created=2)).deleted("head")
+    assert world.changed("behind", request=asks("cpu=1")).admits() == ""
+    assert world.finished("runs").admits() == "next behind"
+
+
+def test_a_head_that_asks_for_less_claims_room_before_those_behind_look() -> None:
+    world = passed_head(99).changed("head", request=asks("cpu=4"))
+    assert world.changed("behind", request=asks("cpu=1")).admits() == ""
+    assert world.finished("runs").admits() == "head behind"
+
+
+def test_a_head_that_blocks_from_now_on_does_so_before_those_behind_look() -> None:
+    world = passed_head(5).when(a_queue("one", environments="big", generation=2))
+    assert world.changed("behind", request=asks("cpu=1"), deadline=10).admits() == ""
+
+
 # ---- the proof
 
 
