@@ -105,6 +105,21 @@ def test_children_of_an_admitted_job_pass_a_run_that_must_wait(
     settled(given.full("line"))
 
 
+def test_children_that_wait_beside_their_owners_do_not_overtake_them(given: User, recorder: Recorder) -> None:
+    """All are let through at once, and admissions land in any order."""
+    given.queue("line", runConcurrency=2, dispatch={"paused": True})
+    for family in "abcdef":
+        owner = given.job(f"{family}-owner", "line", seconds=0.5)
+        for number in range(5):
+            given.job(f"{family}-child-{number}", "line", owner=owner, seconds=0.1)
+    given.until_waiting("line", 36)
+
+    given.change_queue("line", dispatch={"paused": False})
+
+    given.succeeded("line", 36)
+    assert peaks(recorder.record(), given.full("line"))[1] == 2
+
+
 def test_limits_that_change_while_the_queue_is_busy(
     given: User, recorder: Recorder, settled: Callable[..., dict[str, Any]]
 ) -> None:
