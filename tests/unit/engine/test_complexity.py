@@ -185,3 +185,14 @@ def test_a_choice_among_eight_times_as_many_clusters_costs_less_than_twice_as_mu
         calls_per_decision(clusters(count).given(a_queue(action_concurrency=10)), 500) for count in (8, 64)
     )
     assert many < 2 * few
+
+
+def calls_for_a_change_of_an_owner(children: int) -> int:
+    """Calls for a change of an active Job that those it owns have nothing to do with."""
+    world = World().given(a_queue(depth=0), a_job("owner", state=JobState.ACTIVE))
+    world.given(*(a_job(f"c{i:05}", owner_uid="owner", created=1) for i in range(children)))
+    return calls_of(lambda: world.changed("owner", priority=5))
+
+
+def test_a_change_of_a_job_costs_no_more_when_it_owns_more() -> None:
+    assert calls_for_a_change_of_an_owner(LARGE) < 1.5 * calls_for_a_change_of_an_owner(SMALL)

@@ -18,6 +18,8 @@ from tests.thoroughness import examples
 from tests.unit.engine import actions
 from tests.unit.engine.simulation import Simulation
 
+from headgate.engine import kinship
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,12 @@ NUMBER = st.integers(0, 99_999)
 OFTEN = tuple(action for action, times in actions.ACTIONS.items() for _ in range(times))
 CONTENTION = tuple(action for action, times in actions.CONTENTION.items() for _ in range(times))
 LOSSES = tuple(action for action, times in actions.LOSSES.items() for _ in range(times))
+
+
+@pytest.fixture(autouse=True)
+def few_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Owners of owners are soon too many levels above."""
+    monkeypatch.setattr(kinship, "MOST_LEVELS", 2)
 
 
 class Histories(RuleBasedStateMachine):
