@@ -65,7 +65,7 @@ class Answers:
             queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
             job.decided_at = 0.0
             if job.depends_on:
-                self._hub.dependents.take_in(job, now, waits=True)
+                self._hub.dependents.take_in(job, now)
         self._hub.stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
         self._hub.timers.at(job.retry_at, lambda now: self._retry(job, now))
         self._hub.touch(queue, now)

@@ -61,7 +61,7 @@ class JobFacts:
             seen.run_key = self._kinship.key_of(seen)
             self._hub.jobs[seen.uid] = seen
             self._kinship.add(seen)
-            self._hub.dependents.take_in(seen, now, waits=seen.state is JobState.WAITING)
+            self._hub.dependents.take_in(seen, now)
             self._enter(seen, now)
             return
         queue = self._hub.queues[known.queue]
@@ -78,7 +78,7 @@ class JobFacts:
         begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
         if known.depends_on != seen.depends_on or (seen.depends_on and (moved or begins_to_wait)):
             known.depends_on, known.requeued = seen.depends_on, seen.requeued
-            self._hub.dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
+            self._hub.dependents.take_in(known, now)
         if moved:
             for field, value in values.items():
                 setattr(known, field, value)
@@ -195,7 +195,7 @@ class JobFacts:
         queue.leave(job)
         self._hub.corrections.withdraw(job)
         self._kinship.remove(job)
-        self._hub.dependents.index.remove(job)
+        self._hub.dependents.leave(job)
 
     def _finish(self, known: Job | None, seen: Job, now: float) -> None:
         run_key = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.builders import World, a_job, a_policy, a_pool, a_queue, an_environment, asks
 
+from headgate.engine import dependents
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
@@ -196,3 +197,30 @@ def calls_for_a_change_of_an_owner(children: int) -> int:
 
 def test_a_change_of_a_job_costs_no_more_when_it_owns_more() -> None:
     assert calls_for_a_change_of_an_owner(LARGE) < 1.5 * calls_for_a_change_of_an_owner(SMALL)
+
+
+def calls_for_an_end_of_a_chain(length: int) -> int:
+    """Calls for a change of a Job that waits for one that waits for one, and so on, and for the decision after it."""
+    world = World().given(a_queue(depth=0), a_job("c00000", held=True))
+    world.given(*(a_job(f"c{i:05}", created=i, depends_on=(f"c{i - 1:05}",)) for i in range(1, length)))
+    world.given(a_job("last", depends_on=("next",)), a_job("next", depends_on=("never",))).decide()
+    return calls_of(lambda: world.changed("next", depends_on=(f"c{length - 1:05}",)).decide())
+
+
+def test_a_job_at_the_end_of_a_chain_costs_no_more_when_that_is_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dependents, "SEARCH_STEPS", 100)
+    assert calls_for_an_end_of_a_chain(LARGE) < 1.5 * calls_for_an_end_of_a_chain(SMALL)
+
+
+def calls_for_a_deletion(waiting: int) -> int:
+    """Calls for a Job that comes and goes, for which so many wait."""
+    world = World().given(a_queue(depth=0))
+    world.given(*(a_job(f"c{i:05}", depends_on=("a",)) for i in range(waiting)))
+    world.given(a_job("a", held=True)).deleted("a")
+    return calls_of(lambda: world.given(a_job("a", uid="again", held=True)).deleted("a"))
+
+
+def test_to_delete_a_job_costs_no_more_when_more_wait_for_it() -> None:
+    assert calls_for_a_deletion(LARGE) < 1.5 * calls_for_a_deletion(SMALL)
