@@ -8,6 +8,7 @@ from headgate.engine.confirmations import Confirmations
 from headgate.engine.corrections import Corrections
 from headgate.engine.dependents import Dependents
 from headgate.engine.environments import Environments
+from headgate.engine.messages import shortened
 from headgate.engine.moment import Moment
 from headgate.engine.occupancy import Occupancy
 from headgate.engine.policies import Policies
@@ -102,7 +103,7 @@ class Hub:
         if job.canceling:
             job.doomed = None
             return
-        job.doomed = (reason, message)
+        job.doomed = (reason, shortened(message))
         queue = self.queues.get(job.queue)
         if queue is None or job.uid not in queue.jobs:
             # It is just coming in, and is seen to when it has.

@@ -39,6 +39,12 @@ def test_a_refused_job_alone_waits_longer_each_time() -> None:
         world.refuses("a", "quota")
 
 
+def test_what_is_told_of_a_refusal_is_no_longer_than_an_event_may_be() -> None:
+    world = one_of_two().refuses("a", "a webhook tells a story: " + "and then, " * 10_000)
+    world.decide()
+    assert [len(notice.message) for notice in world.notices] == [1024]
+
+
 @pytest.mark.parametrize("first", ["answer", "watch"])
 def test_a_correction_that_came_too_late_is_tried_again(first: str) -> None:
     world = World().given(a_queue(), a_job("wild", state=JobState.UNADMITTED))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import World, a_job, a_queue, an_environment, asks, placed
+from tests.builders import World, a_job, a_pool, a_queue, an_environment, asks, placed
 
+from headgate.engine.decisions import Cancel
 from headgate.engine.job import JobState
 
 
@@ -143,3 +144,19 @@ def test_a_limit_that_is_taken_back_does_not_count_any_more() -> None:
     cancels(world)
     world.later(500).when(a_queue(environments="big", generation=2))
     assert cancels(world.later(500)) == {}
+
+
+def test_the_message_is_no_longer_than_an_event_may_be() -> None:
+    """It says of each room what is short there."""
+    names = [f"a-cluster-with-a-long-name-{i}" for i in range(60)]
+    world = World(pool=False).given(a_pool("default", " ".join(names), remote=True)).answers(*names)
+    world.given(an_environment("big", "cpu=4"), a_queue(**SHORT))
+    runs: dict[str, Any] = {"state": JobState.ACTIVE, "environment": "big", "cpu": 4, "managed": True}
+    world.given(
+        *(a_job(f"runs-{name}", cluster=name, **runs) for name in names), a_job("head", cpu=1, managed=True)
+    )
+    cancels(world)
+    assert cancels(world.later(600)) == {"head": "TimedOut"}
+    write = world.open["head"]
+    assert isinstance(write, Cancel)
+    assert [len(write.message), *(len(notice.message) for notice in world.notices)] == [1024, 1024]
