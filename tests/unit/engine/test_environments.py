@@ -408,6 +408,19 @@ def test_the_status_of_an_environment_counts_what_runs_there() -> None:
     assert [(e.name, e.active) for e in one.status().compute_environments] == [("big", 2)]
 
 
+def test_a_job_that_asks_for_more_resources_than_a_status_holds_does_not_hide_those_that_are_limited() -> (
+    None
+):
+    one = World().given(an_environment("big", "cpu=4 example.com/z=9"), a_queue(environments="big"))
+    many = " ".join(f"example.com/r{i:02}=1" for i in range(70))
+    one.given(a_job("wide", request=asks(f"cpu=1 example.com/z=2 {many}")))
+    one.admits()
+    status = one.lands("wide").environment_status()
+    for requested in (status.requested, status.clusters[0].requested):
+        assert (len(requested), requested["cpu"], requested["example.com/z"]) == (64, "1", "2")
+    assert one.write_environment_status().status == one.later(9).environment_status()
+
+
 def test_usage_falls_to_nothing() -> None:
     one = world(*jobs(1))
     one.admits()
