@@ -164,7 +164,8 @@ class Environment:
         if spec.scaling is None:
             return capacity, capacity
         limit = dict(capacity)
-        ready = min(self.reading.ready, spec.scaling.max) if self.reading else 0
+        # While it shrinks, some of those that are there are about to go.
+        ready = min(*self.reading, spec.scaling.max) if self.reading else 0
         for name, amount in spec.shape_amounts:
             bound = capacity.get(name)
             most, now = amount * spec.scaling.max, amount * ready

@@ -97,6 +97,14 @@ def test_lowering_a_capacity_stops_nothing_and_admits_nothing() -> None:
     assert one.when(an_environment("big", "cpu=4", generation=3)).admits() == "j3"
 
 
+def test_machines_that_go_give_no_room_any_more() -> None:
+    """Fewer are asked for than are there: nobody knows which of them go."""
+    one = World().given(
+        an_environment("big", "", shape="cpu=4", scaling=(0, 5, 0)), a_queue(environments="big")
+    )
+    assert one.given(*jobs(9)).scaled("big", 1, ready=2).admits() == "j0 j1 j2 j3"
+
+
 def test_room_is_counted_in_each_cluster() -> None:
     one = World().given(a_pool("default", "c1 c2"), TWO[0], a_queue(environments="big"), *jobs(3, cpu=3))
     assert [(d.job.name, d.cluster) for d in one.of(Admit)] == [("j0", "c1"), ("j1", "c2")]
