@@ -54,7 +54,9 @@ class Hub:
         """Return a pool; one that was never heard of is taken note of."""
         pool = self.pools.get(name)
         if pool is None:
-            pool = self.pools[name] = Pool(name, self.environments, self.dependents.index, self.occupancy)
+            pool = self.pools[name] = Pool(
+                name, self.environments, self.dependents.index, self.occupancy, self.moment
+            )
             self.rotation.append(pool)
         return pool
 

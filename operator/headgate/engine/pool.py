@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headgate.engine.dependencies import Dependencies
     from headgate.engine.environments import Environments
     from headgate.engine.job import Job
+    from headgate.engine.moment import Moment
     from headgate.engine.occupancy import Occupancy
     from headgate.engine.queue import Queue
     from headgate.engine.room import Rank, Room
@@ -33,7 +34,12 @@ class Pool:
     """One pool, with or without its ClusterPool object: queues may come first."""
 
     def __init__(
-        self, name: str, environments: Environments, dependencies: Dependencies, occupancy: Occupancy
+        self,
+        name: str,
+        environments: Environments,
+        dependencies: Dependencies,
+        occupancy: Occupancy,
+        moment: Moment,
     ) -> None:
         self.name = name
         self.resource: ClusterPool | None = None
@@ -45,6 +51,7 @@ class Pool:
         self.blocked: dict[Queue, None] = {}
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
         self._environments = environments
+        self._moment = moment
         self.placing = Placing(dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
@@ -91,7 +98,8 @@ class Pool:
         self.queues[queue.name] = queue
         if queue.rank is not None and queue.rank[0] != -queue.resource.spec.priority_value:
             # Its priority has changed: it finds its place anew. Nothing else costs it its turn.
-            queue.keep_head()
+            if queue.head is not None:
+                queue.tenure.keep(queue.head)
             self._stand_down(queue)
         self.resolve(queue)
 
@@ -131,7 +139,7 @@ class Pool:
         """Let a queue whose numbers changed join the line or leave it; one that joins goes behind its equals."""
         job = queue.next()
         if job is None:
-            self._stand_down(queue)
+            self._interrupt(queue)
             return
         anew = queue.head is None or not queue.head.is_for(job)
         if queue.rank is None:
@@ -165,7 +173,7 @@ class Pool:
         while (queue := self._ready.first()) is not None:
             job = queue.next()
             if job is None:
-                self._stand_down(queue)
+                self._interrupt(queue)
                 continue
             if not queue.has_environments:
                 return self._let_through(queue, job, self.placing.cluster(queue, job), None)
@@ -204,6 +212,7 @@ class Pool:
 
     def _let_through(self, queue: Queue, job: Job, cluster: str, room: Room | None) -> Admit:
         admission = self._order(queue, job, cluster, room)
+        queue.tenure.end()
         self._stand_down(queue)
         self.touch(queue)
         return admission
@@ -235,7 +244,7 @@ class Pool:
             before.explain = lambda: self.placing.why(queue, job, fit, rank, now)
             self._follow_reservation(before)
             return
-        since = before.since if before is not None and same else queue.since(job, fit.reason, now)
+        since = before.since if before is not None and same else queue.tenure.since(job, fit.reason, now)
         self._leave_rooms(queue)
         queue.head = Head(
             queue,
@@ -265,6 +274,12 @@ class Pool:
             left, head.reserved = head.reserved, room
             if left is not None:
                 self.wake(left)
+
+    def _interrupt(self, queue: Queue) -> None:
+        """Have a queue of which nothing may go step out of everything until something may."""
+        if queue.head is not None and queue.head.job.lane is not None:
+            queue.tenure.stop(queue.head, self._moment.now)
+        self._stand_down(queue)
 
     def _stand_down(self, queue: Queue) -> None:
         """Take a queue out of the line, and out of the rooms it waits at."""

@@ -19,6 +19,7 @@ from headgate.engine.placement import Reach, Stall, are_remote
 from headgate.engine.room import NOTHING_KEPT, Kept
 from headgate.engine.runs import Run
 from headgate.engine.shares import Shares
+from headgate.engine.tenure import Tenure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -88,13 +89,13 @@ class Queue:
         """Its turn among the queues that are to be looked at: its rank, or a later one if a Job has passed its head."""
         self.head: Head | None = None
         """The Job that goes next and does not fit."""
+        self.tenure = Tenure()
         self.news = False
         """Something has changed since it was found blocked that may let one of its Jobs go."""
         self.overdue: dict[str, None] = {}
         """UIDs of Jobs that were at the head for longer than a time limit allows."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
-        self._past_head: tuple[str, str, float] | None = None
         self._open = False
         self._action_limit = 0
         self._run_limit = 0
@@ -212,16 +213,6 @@ class Queue:
         """Yield the classes of what waits, lane by lane in the order of fairness."""
         return self._lineup.classes()
 
-    def keep_head(self) -> None:
-        """Remember who is at the head, and since when, for when the queue has found its place anew."""
-        if self.head is not None:
-            self._past_head = (self.head.job.uid, self.head.reason, self.head.since)
-
-    def since(self, job: Job, reason: str, now: float) -> float:
-        """Return since when a Job has been at the head for a reason, as far as that was kept or written down."""
-        past, self._past_head = self._past_head, None
-        return past[2] if past is not None and past[:2] == (job.uid, reason) else now
-
     def is_joined(self, job: Job) -> bool:
         """Whether the run of a Job is active."""
         run = self.runs.get(job.run_key)
@@ -292,7 +283,7 @@ class Queue:
         too_many = False
         if before is None:
             floor = past.depth_floor if past else 0
-            self._past_head = past.head if past else None
+            self.tenure.restore(past.head if past else None)
             too_many = self.depth.start(resource.spec.depth, floor, self._by_arrival())
         if before is None or resource.metadata.generation != before.metadata.generation:
             self.outdated_in_flight = len(self.in_flight)
