@@ -199,12 +199,12 @@ class JobFacts:
 
     def _finish(self, known: Job | None, seen: Job, now: float) -> None:
         run_key = None
-        if seen.admitted_at is not None:
+        before = self._finished.get(seen.uid)
+        if seen.admitted_at is not None and before is None:
             run_key = known.run_key if known else self._kinship.key_of(seen)
             self._kinship.finished(seen.uid, run_key)
-        before = self._finished.get(seen.uid)
         queue = self._hub.queue(before.queue if before else seen.queue)
-        if known is None and run_key is not None and before is None:
+        if known is None and run_key is not None:
             self._past_runs[seen.uid] = None
             queue.has_finished(seen)
         self._finished[seen.uid] = _Finished(queue.name, seen.namespace, seen.name)

@@ -435,7 +435,7 @@ def decide(sim: Simulation, which: int, how: int) -> None:
 
 
 def land(sim: Simulation, which: int, how: int) -> None:
-    sim.land(which, refuse=how % 9 == 0)
+    sim.land(which, refuse=how % 9 == 0, clash=how % 9 == 1)
 
 
 def answer(sim: Simulation, which: int, how: int) -> None:

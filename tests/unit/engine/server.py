@@ -340,7 +340,7 @@ class Server:
             assert job.state is not JobState.FINISHED
             self.ending[job.uid] = OUTCOME[write.reason]
             self.update(job.uid, canceling=True, started_at=job.started_at or int(self.now))
-        else:
+        elif job.state is not JobState.WAITING:
             assert job.state is JobState.UNADMITTED
             self.update(job.uid, state=JobState.WAITING)
         return "ok"

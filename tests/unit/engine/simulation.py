@@ -265,13 +265,15 @@ class Simulation:
         known = [queue.name for queue in self.engine.queues.values() if queue.resource is not None]
         self.model.look({name: self.status(name).head for name in known}, complete=complete)
 
-    def land(self, pick: int, *, refuse: bool = False) -> None:
-        """Let one write reach the server."""
+    def land(self, pick: int, *, refuse: bool = False, clash: bool = False) -> None:
+        """Let one write reach the server, or something in its way that refuses it or calls it a conflict."""
         pending = [call for call in self.calls if call.verdict is None] + self.orphans
         if not pending:
             return
         call = pending[pick % len(pending)]
-        verdict = "refused" if refuse else self.server.land(call.write, call.stamp, call.capacity)
+        verdict: Verdict = "refused" if refuse else "conflict"
+        if not refuse and not clash:
+            verdict = self.server.land(call.write, call.stamp, call.capacity)
         if call in self.orphans:
             self.orphans.remove(call)
         else:
@@ -576,9 +578,10 @@ class Simulation:
         told = (write.job.uid, write.resource_version)
         if call.verdict == "refused":
             self.engine.refused(write, "no", now)
-            self.model.tell_refused(*told)
-            return
-        if call.verdict == "conflict":
+            if isinstance(write, Admit):
+                self.model.tell_refused(*told)
+                return
+        elif call.verdict == "conflict":
             self.engine.outdated(write, now)
         elif isinstance(write, Admit):
             self.engine.admitted(write, call.stamp, now)
@@ -586,6 +589,10 @@ class Simulation:
             self.engine.written(write, now)
             if isinstance(write, Requeue):
                 self.sent_back.add(told)
+            if isinstance(write, Suspend):
+                # It waits, for sure: had it been admitted meanwhile there would have been a conflict.
+                self.model.tell_refused(*told)
+                return
         self.model.tell_answered(*told)
 
     def _check_correction(self, write: Correction) -> None:
@@ -595,7 +602,7 @@ class Simulation:
         assert write.resource_version == job.resource_version
         assert not job.canceling
         if isinstance(write, Suspend):
-            assert job.state is JobState.UNADMITTED
+            assert job.state is JobState.UNADMITTED or job.uid in self.model.assumed
         elif isinstance(write, Requeue):
             assert (job.uid, write.resource_version) not in self.sent_back, "what has landed is sent again"
             assert job.state is JobState.ACTIVE

@@ -1,5 +1,7 @@
 """Runs: Jobs that count once."""
 
+from typing import Any
+
 import pytest
 from tests.builders import World, a_job, a_queue, copy_of
 
@@ -174,6 +176,14 @@ def test_a_long_chain_may_be_admitted_from_its_end_and_fall_apart() -> None:
     for job in jobs:
         world.finished(job.name).deleted(job.name)
     assert world.engine.queues["gold"].runs == {}
+
+
+def test_a_finished_job_that_changes_stays_in_its_run_also_when_its_owner_is_gone() -> None:
+    owned: dict[str, Any] = {"owner_uid": "c00001", "created": 2}
+    world = World().given(ONE_RUN, *chain(2), a_job("waits", held=True, **owned), a_job("other", created=9))
+    world.finished("c00000").finished("c00001").deleted("c00000").changed("c00001", priority=5)
+    assert world.admits() == ""
+    assert world.changed("waits", held=False).admits() == "waits"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5_000])
