@@ -199,6 +199,8 @@ class Heads(Reach):
         if stand is not None and (at_head or stand.uid == job.uid):
             # Also where another Job has come before it in its lane.
             del self.stands[job.queue]
+        elif stand is not None and job in heads:
+            stand.kept = False
         if at_head:
             self.passed[job.queue].clear()
             return
