@@ -9,7 +9,7 @@ was seen, which makes knowing simple: a later version of a Job is the truth, wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.engine import scaling
 from headgate.engine.answers import Answers
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from headgate.engine.decisions import Decision
     from headgate.engine.job import Job
     from headgate.engine.pool import Pool
+    from headgate.engine.room import Room
+
+
+MOST_LOOKS: Final = 10_000
+"""How many Jobs are looked at in one go, room by room: some ten milliseconds. The next question goes on from there."""
 
 
 class Engine:
@@ -136,14 +141,20 @@ class Engine:
                 decisions.append(Scale(environment.name, target, *wanted))
         return decisions
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the last decisions are not all that there are: too many Jobs would have had to be looked at."""
+        return self._hub.looks.left <= 0
+
     def next_wakeup(self) -> float | None:
-        """Return when time alone will bring something about, or None."""
-        return self._hub.timers.next()
+        """Return when there is something to decide although no fact has come, or None."""
+        return self._hub.moment.now if self.is_cut_short else self._hub.timers.next()
 
     def _admissions(self, limit: int, now: float) -> list[Decision]:
         admissions: list[Decision] = []
         idle = 0
-        while len(admissions) < limit and idle < len(self._hub.rotation):
+        self._hub.looks.left = MOST_LOOKS
+        while len(admissions) < limit and idle < len(self._hub.rotation) and not self.is_cut_short:
             if self._wake():
                 idle = 0
             pool = self._hub.rotation.pop(0)
@@ -162,12 +173,19 @@ class Engine:
 
     def _wake(self) -> bool:
         """Have those who wait for a room that changed looked at again; return whether there are any."""
-        rooms = self._hub.environments.take_freed()
-        for room in rooms:
-            resource = self._hub.environments.known(room.environment).resource
-            if resource is not None:
-                self._hub.pool(resource.spec.pool).wake(room)
-        return bool(rooms)
+        environments = self._hub.environments
+        freed, shifted = environments.take_freed(), environments.take_shifted()
+        for room in freed:
+            if (pool := self._pool_of(room)) is not None:
+                pool.wake(room)
+        for room in shifted:
+            if (pool := self._pool_of(room)) is not None:
+                pool.follow_reservations(room)
+        return bool(freed or shifted)
+
+    def _pool_of(self, room: Room) -> Pool | None:
+        resource = self._hub.environments.known(room.environment).resource
+        return self._hub.pool(resource.spec.pool) if resource is not None else None
 
     def _heads_blocked(self, pool: Pool) -> None:
         """Tell of Jobs that have come to the head of a queue and do not fit."""

@@ -66,7 +66,7 @@ class Forecast:
                     steps.append(self._admit(decision))
                 elif isinstance(decision, Cancel):
                     self._finish(decision.job, "canceled")
-            if len(steps) == before:
+            if len(steps) == before and not self._engine.is_cut_short:
                 return steps
 
     def later(self) -> Iterator[Step]:

@@ -11,6 +11,7 @@ from headgate.engine.environments import Environments
 from headgate.engine.messages import shortened
 from headgate.engine.moment import Moment
 from headgate.engine.occupancy import Occupancy
+from headgate.engine.placing import Looks
 from headgate.engine.policies import Policies
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
@@ -34,6 +35,7 @@ class Hub:
         self.policies = Policies()
         self.occupancy = Occupancy()
         self.moment = Moment()
+        self.looks = Looks()
         self.observed_version = 0
         """The newest resourceVersion of Jobs that has been taken in."""
         self.loaded = False
@@ -55,7 +57,7 @@ class Hub:
         pool = self.pools.get(name)
         if pool is None:
             pool = self.pools[name] = Pool(
-                name, self.environments, self.dependents.index, self.occupancy, self.moment
+                name, self.environments, self.dependents.index, self.occupancy, self.moment, self.looks
             )
             self.rotation.append(pool)
         return pool

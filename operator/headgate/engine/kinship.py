@@ -51,6 +51,8 @@ class Kinship:
 
     def bond(self, uid: str) -> Bond:
         """Return what there is of a Job on which the runs of those that it owns hang: another one changes them."""
+        if uid not in self._children:
+            return ()
         job = self._live.get(uid)
         if job is not None:
             return (True, job.run_label, job.owner_uid) if _is_admitted(job) else ()
@@ -78,12 +80,14 @@ class Kinship:
     def descendants_of(self, uid: str) -> list[Job]:
         """Return the live Jobs that may count with a Job, or with one above it: what it owns, and so on down."""
         found: dict[str, Job] = {}
-        level = [uid]
+        owners = [uid]
         for _ in range(MOST_LEVELS + 1):
-            below = [child for owner in level for child in self._children.get(owner, {}).values()]
-            fresh = {child.uid: child for child in below if child.uid not in found}
-            found.update(fresh)
-            level = list(fresh)
+            below = [self._children[owner] for owner in owners if owner in self._children]
+            if not below:
+                break
+            owners = [child for children in below for child in children if child not in found]
+            for children in below:
+                found.update(children)
         return list(found.values())
 
 

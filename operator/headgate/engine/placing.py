@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,13 @@ BACKFILL_LIMIT = 128
 """How many Jobs are looked at behind a head that does not fit, of each class the first, when something has changed."""
 
 
+@dataclass(slots=True)
+class Looks:
+    """How many Jobs may still be looked at in one go, room by room: no question shall take long."""
+
+    left: int = 1
+
+
 class Fit(NamedTuple):
     """Where a Job of a queue could ever go."""
 
@@ -44,10 +52,13 @@ class Fit(NamedTuple):
 class Placing:
     """Finds rooms for the Jobs of one pool's queues."""
 
-    def __init__(self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy) -> None:
+    def __init__(
+        self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy, looks: Looks
+    ) -> None:
         self._predecessor = predecessor
         """Where a Job (namespace, name) runs or ran."""
         self._occupancy = occupancy
+        self._looks = looks
 
     def cluster(self, queue: Queue, job: Job) -> str:
         """Return the cluster for a Job of a queue without environments that reaches at least one."""
@@ -90,6 +101,7 @@ class Placing:
         """
         kept, total = queue.kept, job.request.total
         for group in fit.groups:
+            self._looks.left -= len(group)
             open_rooms = [
                 room
                 for room in group
@@ -109,13 +121,21 @@ class Placing:
     def pass_by(self, queue: Queue, head: Job, rank: Rank, now: float) -> tuple[Job, Room] | None:
         """Return a Job behind the head that may go before it, and where to, or None."""
         hopeless: set[tuple[int, int | None, int]] = set()
+        rooms, kept = queue.options.rooms, queue.kept
         for job in queue.behind(head, BACKFILL_LIMIT):
             kind = (id(job.request), job.deadline, id(job.constraints))
             if kind in hopeless:
                 continue
-            room = self.find(queue, job, self.fit(queue, job), rank, now, passing=True)
-            if room is not None:
-                return job, room
+            # Most have no room, whatever else they ask for: what is quickly said comes first.
+            self._looks.left -= len(rooms)
+            if any(
+                room.lacks(job.request.total, queue.name, kept) is None
+                and room.bars(rank, job, now, passing=True) is None
+                for room in rooms
+            ):
+                room = self.find(queue, job, self.fit(queue, job), rank, now, passing=True)
+                if room is not None:
+                    return job, room
             hopeless.add(kind)
         return None
 

@@ -6,7 +6,7 @@ different watches in any order. All that happens to a Job in it costs O(log n).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.api.times import seconds
 from headgate.engine.counts import Tally
@@ -28,15 +28,18 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.candidates import Class
     from headgate.engine.environments import Environments, Options
+    from headgate.engine.head import Head
     from headgate.engine.job import Job
     from headgate.engine.line import Entry
     from headgate.engine.moment import Moment
     from headgate.engine.occupancy import Occupancy
     from headgate.engine.past import Past
     from headgate.engine.placement import Cluster
-    from headgate.engine.room import Head, Rank
+    from headgate.engine.room import Rank
 
 _NOWHERE = Reach((), (), None)
+_OF_A_ROOM: Final = ("state", "cluster", "environment", "request", "deadline", "started_at")
+"""What of an active Job is counted in the room where it is."""
 
 
 class Queue:
@@ -331,6 +334,7 @@ class Queue:
         """Let go of a Job that finished, was deleted or moved."""
         self.withdraw(job)
         self._count(job, -1)
+        self._has_ended(job)
         if self.shares is not None:
             self._share(self.shares.leave, job)
         self._refresh(job.run_key)
@@ -347,12 +351,17 @@ class Queue:
         """
         lane = self._lineup.step_out(job)
         run_key = job.run_key
-        self._count(job, -1)
+        stays = job.state is JobState.ACTIVE and all(
+            getattr(job, name) == values[name] for name in _OF_A_ROOM if name in values
+        )
+        self._count(job, -1, stays=stays)
+        if values.get("state", job.state) is not job.state:
+            self._has_ended(job)
         if self.shares is not None:
             self._share(self.shares.leave, job)
         for name, value in values.items():
             setattr(job, name, value)
-        self._count(job, 1)
+        self._count(job, 1, stays=stays)
         if self.shares is not None:
             self._share(self.shares.join, job)
         self._refresh(job.run_key)
@@ -449,6 +458,10 @@ class Queue:
             self.outdated_in_flight -= 1
             self._observe()
 
+    def _has_ended(self, job: Job) -> None:
+        """Take note that a Job, if it was active, is so no more: who passes the head has to leave it a place."""
+        self.news |= job.state is JobState.ACTIVE and self.head is not None
+
     def _start_shares(self, past: Past | None) -> None:
         assert self.resource is not None
         created = seconds(self.resource.metadata.creation_timestamp)
@@ -465,19 +478,18 @@ class Queue:
             # The fewer there are, the more is kept for others.
             self.news |= active != self.shares.active
 
-    def _count(self, job: Job, sign: int) -> None:
-        """Add a live Job to the counters of its state and its run, or take it off."""
+    def _count(self, job: Job, sign: int, *, stays: bool = False) -> None:
+        """Count a live Job in or out, by its state and in its run; in its room too, unless it stays there as it is."""
         run = self.runs.get(job.run_key)
         if job.state is JobState.ACTIVE:
             self.active += sign
-            # A Job may pass the head only where it leaves it a place under the limits.
-            self.news |= sign < 0 and self.head is not None
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
             self._occupancy.count(job, sign)
             if job.environment is not None:
                 self.active_in[job.environment] = self.active_in.get(job.environment, 0) + sign
-                self._environments.count(job, sign)
+                if not stays:
+                    self._environments.count(job, sign)
             if run is None:
                 run = self.runs[job.run_key] = Run(job.run_key)
             run.active += sign

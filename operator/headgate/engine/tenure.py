@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from headgate.engine.head import Head
     from headgate.engine.job import Job
-    from headgate.engine.room import Head
 
 
 class _Kept(NamedTuple):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
-    from headgate.engine.decisions import Correction, Write
+    from headgate.engine.decisions import Correction, Decision, Write
 
 KINDS: tuple[Kind, ...] = ("job", "queue", "pool", "environment", "policy")
 
@@ -227,7 +227,7 @@ class Simulation:
         if self.engine is None:
             return 0
         assert self.model is not None
-        decisions = self.engine.decide(limit, self.server.now)
+        decisions = self._asked(limit)
         self.told |= {(one.uid, one.reason) for one in decisions if isinstance(one, Notice)}
         self.warned |= {uid for uid, reason in self.told if reason == "TimeLimit"}
         writes: list[Write] = []
@@ -257,6 +257,17 @@ class Simulation:
             Call(write, now, capacity) for write, capacity in zip(admissions, capacities, strict=True)
         ]
         return len(decisions)
+
+    def _asked(self, limit: int) -> list[Decision]:
+        """Ask for decisions until there are so many writes, or no more."""
+        assert self.engine is not None
+        decisions: list[Decision] = []
+        while True:
+            writes = sum(not isinstance(one, Notice | Confirm) for one in decisions)
+            decisions += self.engine.decide(limit - writes, self.server.now)
+            if not self.engine.is_cut_short:
+                return decisions
+            assert self.engine.next_wakeup() == self.server.now
 
     def look(self, *, complete: bool) -> None:
         """Look at the heads of all queues, as their statuses would show them."""

@@ -18,7 +18,7 @@ from tests.thoroughness import examples
 from tests.unit.engine import actions
 from tests.unit.engine.simulation import Simulation
 
-from headgate.engine import kinship
+from headgate.engine import engine, kinship
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,10 @@ LOSSES = tuple(action for action, times in actions.LOSSES.items() for _ in range
 
 
 @pytest.fixture(autouse=True)
-def few_levels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Owners of owners are soon too many levels above."""
+def soon_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that are soon reached: of levels of owners, and of Jobs that are looked at in one go."""
     monkeypatch.setattr(kinship, "MOST_LEVELS", 2)
+    monkeypatch.setattr(engine, "MOST_LOOKS", 3)
 
 
 class Histories(RuleBasedStateMachine):
