@@ -101,6 +101,8 @@ class Simulation:
         """What this operator has told of Jobs: UID and reason."""
         self.accepted: dict[str, str] = {}
         """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
+        self.unsettled: set[str] = set()
+        """Queues in which an operator has left Jobs that were too many: the next cannot tell who they are."""
         self.start()
 
     # ---- the operator's life
@@ -151,6 +153,7 @@ class Simulation:
             for job in known.jobs.values()
             if job.accepted
         }
+        self.unsettled |= {name for name, known in self.engine.queues.items() if known.depth.excess}
         self.past = self.model
         self.engine = self.model = None
 
@@ -639,6 +642,6 @@ class Simulation:
         else:
             assert write.reason == REASON_QUEUE_FULL
             assert job.state is not JobState.ACTIVE
-            if not self.server.moved or self.lists == 1:
+            if (not self.server.moved or self.lists == 1) and job.queue not in self.unsettled:
                 assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version
