@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 
 MOST_LOOKS: Final = 10_000
-"""How many Jobs are looked at in one go, room by room: some ten milliseconds. The next question goes on from there."""
+"""How many Jobs of a pool are looked at in one go, room by room: some ten milliseconds. The next one goes on from
+there."""
 
 
 class Engine:
@@ -114,7 +115,7 @@ class Engine:
         """Return what to do now, in order, with at most `limit` writes to Jobs.
 
         1. What time has brought about. 2. Notices. 3. Queues to read anew. 4. Jobs to suspend and to cancel.
-        5. Jobs to admit, one pool after the other.
+        5. Jobs to admit, one pool after the other; where that `is_cut_short`, the next question goes on from there.
         """
         self._hub.moment.reach(now)
         self._hub.timers.run(now)
@@ -144,7 +145,7 @@ class Engine:
     @property
     def is_cut_short(self) -> bool:
         """Whether the last decisions are not all that there are: too many Jobs would have had to be looked at."""
-        return self._hub.looks.left <= 0
+        return any(pool.placing.looks_left <= 0 for pool in self._hub.rotation)
 
     def next_wakeup(self) -> float | None:
         """Return when there is something to decide although no fact has come, or None."""
@@ -153,8 +154,9 @@ class Engine:
     def _admissions(self, limit: int, now: float) -> list[Decision]:
         admissions: list[Decision] = []
         idle = 0
-        self._hub.looks.left = MOST_LOOKS
-        while len(admissions) < limit and idle < len(self._hub.rotation) and not self.is_cut_short:
+        for pool in self._hub.rotation:
+            pool.placing.looks_left = MOST_LOOKS
+        while len(admissions) < limit and idle < len(self._hub.rotation):
             if self._wake():
                 idle = 0
             pool = self._hub.rotation.pop(0)

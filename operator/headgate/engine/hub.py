@@ -11,7 +11,6 @@ from headgate.engine.environments import Environments
 from headgate.engine.messages import shortened
 from headgate.engine.moment import Moment
 from headgate.engine.occupancy import Occupancy
-from headgate.engine.placing import Looks
 from headgate.engine.policies import Policies
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
@@ -35,7 +34,6 @@ class Hub:
         self.policies = Policies()
         self.occupancy = Occupancy()
         self.moment = Moment()
-        self.looks = Looks()
         self.observed_version = 0
         """The newest resourceVersion of Jobs that has been taken in."""
         self.loaded = False
@@ -57,7 +55,7 @@ class Hub:
         pool = self.pools.get(name)
         if pool is None:
             pool = self.pools[name] = Pool(
-                name, self.environments, self.dependents.index, self.occupancy, self.moment, self.looks
+                name, self.environments, self.dependents.index, self.occupancy, self.moment
             )
             self.rotation.append(pool)
         return pool

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,13 +26,6 @@ BACKFILL_LIMIT = 128
 """How many Jobs are looked at behind a head that does not fit, of each class the first, when something has changed."""
 
 
-@dataclass(slots=True)
-class Looks:
-    """How many Jobs may still be looked at in one go, room by room: no question shall take long."""
-
-    left: int = 1
-
-
 class Fit(NamedTuple):
     """Where a Job of a queue could ever go."""
 
@@ -52,13 +44,12 @@ class Fit(NamedTuple):
 class Placing:
     """Finds rooms for the Jobs of one pool's queues."""
 
-    def __init__(
-        self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy, looks: Looks
-    ) -> None:
+    def __init__(self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy) -> None:
         self._predecessor = predecessor
         """Where a Job (namespace, name) runs or ran."""
         self._occupancy = occupancy
-        self._looks = looks
+        self.looks_left = 1
+        """How many Jobs may still be looked at in one go, room by room: no question shall take long."""
 
     def cluster(self, queue: Queue, job: Job) -> str:
         """Return the cluster for a Job of a queue without environments that reaches at least one."""
@@ -101,7 +92,7 @@ class Placing:
         """
         kept, total = queue.kept, job.request.total
         for group in fit.groups:
-            self._looks.left -= len(group)
+            self.looks_left -= len(group)
             open_rooms = [
                 room
                 for room in group
@@ -127,7 +118,7 @@ class Placing:
             if kind in hopeless:
                 continue
             # Most have no room, whatever else they ask for: what is quickly said comes first.
-            self._looks.left -= len(rooms)
+            self.looks_left -= len(rooms)
             if any(
                 room.lacks(job.request.total, queue.name, kept) is None
                 and room.bars(rank, job, now, passing=True) is None

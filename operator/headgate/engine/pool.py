@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from headgate.engine.job import Job
     from headgate.engine.moment import Moment
     from headgate.engine.occupancy import Occupancy
-    from headgate.engine.placing import Looks
     from headgate.engine.queue import Queue
     from headgate.engine.room import Rank, Room
 
@@ -41,7 +40,6 @@ class Pool:
         dependencies: Dependencies,
         occupancy: Occupancy,
         moment: Moment,
-        looks: Looks,
     ) -> None:
         self.name = name
         self.resource: ClusterPool | None = None
@@ -54,8 +52,7 @@ class Pool:
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
         self._environments = environments
         self._moment = moment
-        self._looks = looks
-        self.placing = Placing(dependencies.place_of, occupancy, looks)
+        self.placing = Placing(dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
         self._turn = 0
@@ -183,7 +180,7 @@ class Pool:
 
     def admit(self, now: float) -> Admit | None:
         """Decide on one Job and count it as admitted; None when nothing may go, or enough was looked at."""
-        while self._looks.left > 0 and (queue := self._ready.first()) is not None:
+        while self.placing.looks_left > 0 and (queue := self._ready.first()) is not None:
             job = queue.next()
             if job is None:
                 self._interrupt(queue)
@@ -198,7 +195,7 @@ class Pool:
     def _find_room(self, queue: Queue, job: Job, now: float) -> Admit | None:
         """Let the head of a queue through, or another of its Jobs that may pass it, or let the queue wait."""
         assert queue.rank is not None
-        self._looks.left -= 1
+        self.placing.looks_left -= 1
         fit = self.placing.fit(queue, job)
         room = self.placing.find(queue, job, fit, queue.rank, now)
         if room is not None:
@@ -281,7 +278,7 @@ class Pool:
         """Look again at those behind a head that lets go of a room, or of some time in it."""
         if not head.backfills or not head.rooms:
             return
-        self._looks.left -= 1
+        self.placing.looks_left -= 1
         room = head.let_go()
         if room is not None:
             self.wake(room, behind=head)
