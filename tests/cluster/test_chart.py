@@ -500,6 +500,21 @@ def test_viewers_and_editors(site: Site, operator: OperatorProcess) -> None:
     assert refused.value.status == 403
     carol.delete(f"{site.alice.jobs_path}/held")
     eventually(lambda: site.status("by-carol")["depth"]["current"] == 0)
+    # She scales Deployments herself, and what else there is of it not.
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nodes", "namespace": TEAM}
+    environment = {
+        "type": "OnDemand",
+        "instanceShape": {"cpu": 1},
+        "scaling": {"targetRef": scaled, "max": 1},
+    }
+    named = {**manifest("ComputeEnvironment", environment), "metadata": {"name": "by-carol"}}
+    carol.create(f"{ENVIRONMENTS}?dryRun=All", named)
+    scaled["kind"] = "NodeGroup"
+    with pytest.raises(
+        RefusedError, match=r'"carol" may not: it takes .* nodegroups/scale of the group apps'
+    ):
+        carol.create(f"{ENVIRONMENTS}?dryRun=All", named)
+
     eventually(lambda: carol.delete(f"{QUEUES}/by-carol"))
 
 
