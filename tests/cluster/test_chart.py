@@ -529,6 +529,33 @@ def newer_chart(target: Path) -> Path:
     return target
 
 
+def test_the_cluster_it_runs_in_is_in_one_pool(site: Site, operator: OperatorProcess) -> None:
+    def also(name: str) -> Json:
+        spec = {"clusters": [{"name": name, "local": True}]}
+        return {**manifest("ClusterPool", spec), "metadata": {"name": "second"}}
+
+    eventually(lambda: site.admin.get(f"{POOLS}/default"))
+    for name, told in (
+        ("here", 'Headgate runs in is already in pool "default", as "local"'),
+        ("local", "one pool only"),
+    ):
+        with pytest.raises(RefusedError, match=told):
+            site.admin.create(f"{POOLS}?dryRun=All", also(name))
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_or_in_several_if_wanted(several: bool) -> None:
+    bodies = rendered(f"--set=clusters.localInManyPools={str(several).lower()}")
+    (policy,) = [
+        body
+        for body in bodies
+        if body["kind"] == "ValidatingAdmissionPolicy"
+        and body["metadata"]["name"] == f"{FULL_NAME}-pool-clusters"
+    ]
+    messages = [rule["messageExpression"] for rule in policy["spec"]["validations"]]
+    assert any("Headgate runs in" in message for message in messages) != several
+
+
 def documented(needle: str) -> str:
     """Return the one command of docs/operations.md, a whole code block, that contains this."""
     page = (ROOT / "docs" / "operations.md").read_text()

@@ -172,8 +172,9 @@ class PoolMember(Model):
     maintenance, or before it is removed, which needs status to say active 0. Default: Enabled."""
 
     local: bool = False
-    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool. Of local and
-    kubeconfigSecretRef a cluster has one."""
+    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool, and no other pool
+    has it, unless the chart's clusters.localInManyPools lets them. Of local and kubeconfigSecretRef a cluster has
+    one."""
 
     kubeconfig_secret_ref: KubeconfigSecretRef | None = None
     """How to reach a cluster that Headgate does not run in: a Secret with a kubeconfig. A change of the Secret

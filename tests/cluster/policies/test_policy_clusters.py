@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+import yaml
+from tests.cluster.harness.cluster import CHART, RELEASE
 from tests.cluster.policies.support import Api, environment, eventually, local, pool, queue, remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tests.cluster.harness.cluster import Helm
     from tests.cluster.policies.support import Answer
 
 
@@ -82,6 +86,53 @@ def test_a_cluster_is_in_one_pool(api: Api, make_pool: Callable[..., str], names
 
 
 def test_a_cluster_with_active_jobs_stays_in_its_pool(
+@pytest.fixture
+def one_pool_for_the_hub(api: Api, helm: Helm, namespace: str) -> Iterator[dict[str, str]]:
+    """The policy as it is by default, for pools that have the label: those of other tests share the local cluster."""
+    rendered = helm(
+        "template", RELEASE, str(CHART), "--show-only", "templates/policies/pool-clusters.yaml"
+    ).stdout
+    policy, binding = yaml.safe_load_all(rendered)
+    label = {"test": namespace}
+    policy["metadata"]["name"] = binding["metadata"]["name"] = binding["spec"]["policyName"] = namespace
+    policy["spec"]["matchConstraints"]["objectSelector"] = {"matchLabels": label}
+    for body in (policy, binding):
+        api.send("create", body).accepted()
+    yield label
+    for body in (policy, binding):
+        api.send("delete", body).accepted()
+
+
+def test_the_cluster_that_headgate_runs_in_is_in_one_pool(
+    api: Api, make_pool: Callable[..., str], one_pool_for_the_hub: dict[str, str], namespace: str
+) -> None:
+    first, second, empty = (
+        make_pool(local(f"here-{namespace}")),
+        make_pool(local(f"hub-{namespace}")),
+        make_pool(),
+    )
+    label = {"metadata": {"labels": one_pool_for_the_hub}}
+    for name in (first, second, empty):
+        api.patch("clusterpool", name, label).accepted()
+    told = (
+        'spec.clusters: the cluster that Headgate runs in is already in pool "',
+        "and a cluster is in one pool only: remove it there first",
+    )
+    third = pool(f"third-{namespace}", local(f"third-{namespace}"))
+    third["metadata"]["labels"] = one_pool_for_the_hub
+    eventually(lambda: api.create(third, dry_run=True).refused(f'ClusterPool "third-{namespace}"', *told))
+    api.patch("clusterpool", empty, {"spec": third["spec"]}).refused(f'ClusterPool "{empty}"', *told)
+    far = pool(f"third-{namespace}", remote(f"third-{namespace}"))
+    far["metadata"]["labels"] = one_pool_for_the_hub
+    api.create(far, dry_run=True).accepted()
+
+    # Pools that have had it side by side can still be updated, and one of them can give it up.
+    disabled = {"spec": {"clusters": [{**local(f"hub-{namespace}"), "state": "Disabled"}]}}
+    api.patch("clusterpool", second, disabled).accepted()
+    api.patch("clusterpool", second, {"spec": {"clusters": []}}).accepted()
+    api.patch("clusterpool", second, disabled).refused(*told)
+
+
     api: Api, make_pool: Callable[..., str], namespace: str
 ) -> None:
     east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
