@@ -27,6 +27,7 @@ def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., st
     eventually(lambda: api.create(queue(name, pool=here, clusters=[east])).accepted())
     api.patch("jobqueue", name, {"spec": {"clusters": [east, west]}}).refused(*told)
     api.patch("jobqueue", name, {"spec": {"clusters": ["*"]}}).accepted()
+    api.delete("jobqueue", name).accepted()
 
 
 def test_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
@@ -85,7 +86,6 @@ def test_a_cluster_is_in_one_pool(api: Api, make_pool: Callable[..., str], names
     api.patch("clusterpool", here, {"spec": {"clusters": [local(f"d-{namespace}")]}}).accepted()
 
 
-def test_a_cluster_with_active_jobs_stays_in_its_pool(
 @pytest.fixture
 def one_pool_for_the_hub(api: Api, helm: Helm, namespace: str) -> Iterator[dict[str, str]]:
     """The policy as it is by default, for pools that have the label: those of other tests share the local cluster."""
@@ -133,6 +133,7 @@ def test_the_cluster_that_headgate_runs_in_is_in_one_pool(
     api.patch("clusterpool", second, disabled).refused(*told)
 
 
+def test_a_cluster_with_active_jobs_stays_in_its_pool(
     api: Api, make_pool: Callable[..., str], namespace: str
 ) -> None:
     east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
