@@ -6,6 +6,7 @@ not lead is ready when it stands for the lead.
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -39,9 +40,17 @@ class HealthServer:
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, host: str, port: int) -> None:
-        """Begin to serve; raises OSError where the port is taken."""
+        """Begin to serve, on every address where no host is given; raises OSError where the port is taken."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        if host:
+            await web.TCPSite(self._runner, host, port).start()
+        else:
+            await web.SockSite(self._runner, _listen_everywhere(port)).start()
+
+    @property
+    def port(self) -> int:
+        """Where it serves, once it does."""
+        return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:
         """Stop serving."""
@@ -49,6 +58,13 @@ class HealthServer:
 
     async def _scrape(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _listen_everywhere(port: int) -> socket.socket:
+    """Return one socket for IPv4 and IPv6: two of their own would not get the same port where any will do."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _probe(
