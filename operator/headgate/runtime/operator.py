@@ -20,6 +20,7 @@ import kopf
 
 from headgate.admission.keeper import BindingKeeper
 from headgate.controllers.context import Context
+from headgate.controllers.jobqueue import JOBQUEUES
 from headgate.controllers.kinds import KINDS
 from headgate.controllers.registry import registry_for
 from headgate.controllers.statuses import StatusWriter
@@ -129,6 +130,7 @@ class Operator:
             metrics=self._metrics,
             clock=time,
             suspect_deposed=self._suspect_deposed,
+            queue_vanished=lambda name: JOBQUEUES.vanished(context, name),
         )
         context = Context(self._engine, self._bindings, self._metrics, time, self._dispatcher.changed)
         await kopf.operator(

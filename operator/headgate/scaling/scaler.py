@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.engine.decisions import Notice, Scale
 from headgate.kube.client import UNREACHABLE, ApiError
+from headgate.kube.retry import growing
 from headgate.scaling.targets import TargetError, Targets, described
 
 if TYPE_CHECKING:
@@ -206,8 +207,8 @@ class Scaler:
             watched.due = now + (QUIET_SECONDS if self._is_quiet(resource.name) else BUSY_SECONDS)
 
     def _fail(self, watched: _Watched) -> None:
-        pause = min(BUSY_SECONDS * 2**watched.failures, LONGEST_SECONDS)
         watched.failures += 1
+        pause = growing(watched.failures, BUSY_SECONDS, LONGEST_SECONDS)
         watched.not_before = watched.due = self._clock() + pause
 
     def _tell(
