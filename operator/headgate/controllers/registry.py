@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 def registry_for(
     api: Api, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
 ) -> kopf.OperatorRegistry:
-    """Return the handlers; `start` runs before kopf watches anything, `stop` after it has ceased to."""
+    """Return the handlers; `start` runs before kopf watches anything, `stop` after it has ceased to.
+
+    When `start` fails, so does the operator: half of a start is none.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -44,7 +47,7 @@ def registry_for(
             private_key_path=configuration.key_file,
         )
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def on_startup(settings: kopf.OperatorSettings, **_: object) -> None:
         settings.posting.enabled = False
         settings.networking.request_timeout = 30
