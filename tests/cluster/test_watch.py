@@ -12,10 +12,20 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
-from tests.cluster.harness.client import JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.client import (
+    ENVIRONMENTS,
+    JOBS,
+    POLICIES,
+    POOLS,
+    QUEUES,
+    Client,
+    User,
+    condition,
+    eventually,
+)
 from tests.cluster.harness.cluster import LEASE, Site, install
 from tests.cluster.harness.invariants import QUEUE, outcome, peaks, recount
-from tests.cluster.harness.proxy import Wire, through
+from tests.cluster.harness.proxy import Gate, Wire, through
 from tests.cluster.harness.witness import watched
 
 if TYPE_CHECKING:
@@ -25,6 +35,11 @@ if TYPE_CHECKING:
     from tests.cluster.harness.operator import OperatorProcess
     from tests.cluster.harness.recorder import Recorder
 
+KINDS = (QUEUES, POOLS, ENVIRONMENTS, POLICIES)
+KOPFS_WATCHES = "watch=true"
+"""In a request for a watch of kopf's; the one of Jobs has another word."""
+KOPFS_START = "GET /apis/headgate.dev/v1alpha1 HTTP"
+"""The first that kopf asks for, after the operator has listed what there is."""
 API_SERVER = "kube-apiserver"
 CANNOT_RENEW = "cannot renew the Lease"
 """What the operator says then in its log."""
@@ -176,3 +191,121 @@ def test_connections_are_cut_again_and_again(
     assert peaks(record, given.full("line"))[0] == 8
     assert peaks(record, given.full("runs"))[1] == 3
     assert site.admin.get(f"{QUEUES}/{given.full('line')}")["status"]["jobs"]["total"] == 8 + parts * 25
+
+
+def make_some(given: User) -> None:
+    """Two of each kind: one to be deleted, one to be deleted and created anew."""
+    for name in ("gone", "anew"):
+        given.queue(name)
+        given.pool(name, f"in-{name}")
+        given.environment(name, capacity={"cpu": "1"})
+        given.policy(name)
+    given.job("done", "anew", seconds=0.1)
+    given.succeeded("anew", 1)
+    for path in KINDS:
+        for name in ("gone", "anew"):
+            eventually(partial(is_ready, given, path, name))
+
+
+def is_ready(given: User, path: str, name: str) -> bool:
+    return bool(
+        condition(given.client.get(f"{path}/{given.full(name)}")["status"], "Ready")["status"] == "True"
+    )
+
+
+def delete_them(given: User) -> None:
+    """Delete all of them, and create some anew with something else in their specs."""
+    given.client.delete(f"{given.jobs_path}/done")
+    for path in KINDS:
+        for name in ("gone", "anew"):
+            given.client.delete(f"{path}/{given.full(name)}")
+    given.queue("anew", dispatch={"paused": True})
+    given.pool("anew", "elsewhere")
+    given.environment("anew", capacity={"cpu": "2"})
+    given.policy("anew", computeReservation=10)
+
+
+def knows_what_there_is(given: User, operator: OperatorProcess) -> None:
+    """Wait until the operator goes by what there is now, and by nothing of what there was."""
+    eventually(lambda: operator.metric("headgate_waiting", queue=given.full("gone")) is None)
+    given.job("stranded", "gone", seconds=0.1)
+    (event,) = eventually(lambda: given.events_on("stranded", reason="QueueNotFound"))
+    assert given.full("gone") in event["note"]
+    assert given.get_job("stranded")["spec"]["suspend"] is True
+    for queue, spec, reason in (
+        ("pool", {"pool": given.full("gone")}, "PoolNotFound"),
+        ("environment", {"computeEnvironments": given.using("gone")}, "ComputeEnvironmentNotFound"),
+        ("policy", {"schedulingPolicy": given.full("gone")}, "SchedulingPolicyNotFound"),
+    ):
+        given.queue(queue, **spec)
+        eventually(lambda queue=queue, reason=reason: stalled(given, queue) == reason)  # type: ignore[misc]
+
+    def anew() -> bool:
+        status = given.status("anew")
+        assert (status["jobs"]["total"], status["dispatch"]["paused"]) == (0, True)
+        assert given.environment_status("anew")["free"]["cpu"] == "2"
+        assert [cluster["name"] for cluster in given.pool_status("anew")["clusters"]] == [
+            given.full("elsewhere")
+        ]
+        return is_ready(given, POLICIES, "anew")
+
+    eventually(anew)
+
+
+def stalled(given: User, queue: str) -> str:
+    return str(given.condition(queue, "Stalled")["reason"])
+
+
+def test_what_was_deleted_while_the_watch_was_gone_is_not_gone_by(
+    site: Site, tmp_path: Path, recorder: Recorder
+) -> None:
+    """The API server has forgotten where the watch stopped, so kopf is told of all there is, and of nothing else."""
+    given = site.given()
+    site.free_lease()
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
+        operator = site.operator(
+            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
+        ).start()
+        try:
+            operator.wait_until_leading()
+            make_some(given)
+
+            gate.hold(KOPFS_WATCHES)
+            gate.cut()
+            delete_them(given)
+            gate.forget(*(f"{path}?" for path in KINDS))
+            gate.release()
+
+            knows_what_there_is(given, operator)
+            eventually(lambda: gate.remembers)
+        finally:
+            assert operator.stop() == 0
+
+
+def test_what_is_deleted_while_the_operator_starts_is_not_gone_by(
+    site: Site, tmp_path: Path, recorder: Recorder
+) -> None:
+    """Between its own first list, by which it rebuilds the engine, and kopf's, no watch tells of anything."""
+    given = site.given()
+    site.free_lease()
+    first = site.operator(tmp_path, "first").start()
+    try:
+        first.wait_until_leading()
+        make_some(given)
+    finally:
+        assert first.stop() == 0
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
+        gate.hold(KOPFS_START)
+        operator = site.operator(
+            tmp_path, "second", kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
+        ).start()
+        try:
+            operator.wait_until_leading()
+            eventually(lambda: operator.metric("headgate_waiting", queue=given.full("gone")) is not None)
+
+            delete_them(given)
+            gate.release()
+
+            knows_what_there_is(given, operator)
+        finally:
+            assert operator.stop() == 0

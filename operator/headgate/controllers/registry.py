@@ -22,11 +22,24 @@ if TYPE_CHECKING:
 
 
 def registry_for(
-    api: Api, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+    api: Api,
+    *,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    listed: Callable[[], None],
 ) -> kopf.OperatorRegistry:
-    """Return the handlers; `start` runs before kopf watches anything, `stop` after it has ceased to.
+    """Return the handlers.
 
-    When `start` fails, so does the operator: half of a start is none.
+    Parameters
+    ----------
+    api
+        Whose credentials kopf uses, too.
+    start
+        Runs before kopf watches anything. When it fails, so does the operator: half of a start is none.
+    stop
+        Runs after kopf has ceased to watch.
+    listed
+        Is called for what a list shows, which tells nothing of what it does not.
     """
     registry = kopf.OperatorRegistry()
 
@@ -60,11 +73,13 @@ def registry_for(
         await stop()
 
     for kind in KINDS:
-        _follow(registry, kind)
+        _follow(registry, kind, listed)
     return registry
 
 
-def _follow(registry: kopf.OperatorRegistry, kind: Kind[Any]) -> None:
+def _follow(registry: kopf.OperatorRegistry, kind: Kind[Any], listed: Callable[[], None]) -> None:
     @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)
     async def on_event(event: kopf.RawEvent, memo: Context, **_: object) -> None:
+        if event["type"] is None:
+            listed()
         kind.take(event["object"], memo, deleted=event["type"] == "DELETED")

@@ -25,7 +25,7 @@ async def test_an_operator_whose_start_fails_ends() -> None:
         pass
 
     around = Around()
-    registry = registry_for(around.api, start=start, stop=stop)  # type: ignore[arg-type]
+    registry = registry_for(around.api, start=start, stop=stop, listed=lambda: None)  # type: ignore[arg-type]
     operator = asyncio.create_task(
         kopf.operator(registry=registry, memo=around.context, standalone=True, clusterwide=True)
     )
