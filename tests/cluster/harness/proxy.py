@@ -143,6 +143,8 @@ class Gate:
         self.server = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._part = b""
         self._forgotten: list[bytes] = []
+        self.holds = 0
+        """How many requests it holds back now."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -239,7 +241,9 @@ class Gate:
         while data := await client.read(65536):
             first_words = data.partition(b"\r\n")[0]
             if self._part and self._part in first_words:
+                self.holds += 1
                 await self._open.wait()
+                self.holds -= 1
             for part in self._forgotten:
                 if b"watch=" in first_words and part in first_words:
                     self._forgotten.remove(part)
