@@ -206,7 +206,7 @@ def _blame(error: Exception) -> Literal["refused", "own", "everybody's"]:
     if isinstance(error, ApiError):
         if error.is_final:
             return "refused"
-        return "own" if error.by_admission or error.status in (408, 500, 504) else "everybody's"
+        return "everybody's" if error.is_general else "own"
     return "own" if isinstance(error, TimeoutError) else "everybody's"
 
 

@@ -53,6 +53,11 @@ class ApiError(Exception):
         return self.status < 500 and self.status not in (401, 408, 429)
 
     @property
+    def is_general(self) -> bool:
+        """Whether any other request would have fared the same: this says nothing about what was asked."""
+        return self.status in (401, 429, 502, 503) and not self.by_admission
+
+    @property
     def is_missing(self) -> bool:
         """Whether there is no such object. Of a kind that is not served, nobody knows, and the status is 404 too."""
         return self.status == 404 and self.reason == "NotFound"

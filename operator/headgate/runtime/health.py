@@ -22,6 +22,12 @@ STALE_SECONDS: Final = 30.0
 """The loop turns every few seconds, whatever happens: one this old is stuck."""
 
 
+class Remark(str):
+    """Something that is not in order, and that does not make a replica unready."""
+
+    __slots__ = ()
+
+
 class HealthServer:
     """Serves the probes and the metrics of one process."""
 
@@ -70,15 +76,18 @@ def _listen_everywhere(port: int) -> socket.socket:
 def _probe(
     checks: Callable[[], Mapping[str, str | None]],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return a handler that lists each part with what is wrong with it; 503 where something is."""
+    """Return a handler that lists each part with what is wrong with it; 503 where that is more than a remark."""
 
     async def handle(_: web.Request) -> web.StreamResponse:
         results = checks()
-        lines = [
-            f"[+]{part} ok" if problem is None else f"[-]{part}: {problem}"
-            for part, problem in results.items()
-        ]
-        failed = any(problem is not None for problem in results.values())
+        lines = [_line(part, problem) for part, problem in results.items()]
+        failed = any(problem is not None and not isinstance(problem, Remark) for problem in results.values())
         return web.Response(text="\n".join([*lines, ""]), status=503 if failed else 200)
 
     return handle
+
+
+def _line(part: str, problem: str | None) -> str:
+    if problem is None:
+        return f"[+]{part} ok"
+    return f"[{'!' if isinstance(problem, Remark) else '-'}]{part}: {problem}"

@@ -39,7 +39,7 @@ from headgate.members.members import Members
 from headgate.members.proxies import Proxies
 from headgate.runtime.defaults import create_defaults
 from headgate.runtime.ending import end_all, end_in_time
-from headgate.runtime.health import STALE_SECONDS, HealthServer
+from headgate.runtime.health import STALE_SECONDS, HealthServer, Remark
 from headgate.runtime.leader import Leadership
 from headgate.scaling.scaler import Scaler
 from headgate.telemetry.metrics import Metrics
@@ -76,7 +76,7 @@ class Operator:
         )
         self._engine = Engine()
         self._events = EventRecorder(api, self._metrics, identity=settings.identity)
-        self._bindings = BindingKeeper(api, self._metrics, policy_prefix=settings.policy_prefix)
+        self._bindings = BindingKeeper(api, self._metrics, self._events, policy_prefix=settings.policy_prefix)
         self._health = HealthServer(self._metrics, alive=self._alive, ready=self._ready)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -284,8 +284,15 @@ class Operator:
             "jobs": None if synced else "not listed yet",
             # Not whether they answer: that is in the pools' statuses, and another replica would fare no better.
             "members": None if self._remote else "not followed yet",
-            "bindings": None if self._bindings.synced else "not in order yet",
+            "bindings": self._bindings_problem(),
         }
+
+    def _bindings_problem(self) -> str | None:
+        if not self._bindings.synced:
+            return "not in order yet"
+        # That of a queue is no reason to keep all the others from an operator that is ready for them.
+        trouble = self._bindings.trouble
+        return Remark(trouble) if trouble else None
 
 
 def _exit(code: int) -> NoReturn:
