@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -218,11 +219,21 @@ WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfiguration
 
 
 @contextmanager
-def failing_webhook(site: Site, given: User, job: str) -> Iterator[None]:
-    """Have the API server ask somebody about each change of a Job in a namespace who is not there; `job` is one."""
+def failing_webhook(site: Site, given: User, job: str, *, hangs: bool) -> Iterator[None]:
+    """Have the API server ask somebody about each change of a Job in a namespace who is not there, or does not answer.
+
+    `job` is one of these Jobs.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if hangs else 1
+        yield from _asked_by_the_api_server(site, given, job, f"https://127.0.0.1:{port}/")
+
+
+def _asked_by_the_api_server(site: Site, given: User, job: str, url: str) -> Iterator[None]:
     webhook = {
         "name": f"{given.namespace}.example.com",
-        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "clientConfig": {"url": url},
+        "timeoutSeconds": 3,
         "rules": [
             {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["jobs"]}
         ],
@@ -248,8 +259,9 @@ def failing_webhook(site: Site, given: User, job: str) -> Iterator[None]:
     eventually(lambda: not fails())
 
 
+@pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
 def test_a_webhook_that_fails_in_one_namespace_stops_no_other(
-    given: User, site: Site, settled: Settled
+    given: User, site: Site, settled: Settled, hangs: bool
 ) -> None:
     other = site.given()
     given.queue("line", dispatch={"paused": True})
@@ -261,7 +273,7 @@ def test_a_webhook_that_fails_in_one_namespace_stops_no_other(
     other.job("second", None, labels={"headgate.dev/queue": given.full("shared")}, seconds=0.1)
     given.until_waiting("shared", 2)
 
-    with failing_webhook(site, given, "first"):
+    with failing_webhook(site, given, "first", hangs=hangs):
         for queue in ("line", "shared"):
             given.change_queue(queue, dispatch={"paused": False})
         other.queue("line")

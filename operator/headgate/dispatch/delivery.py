@@ -34,6 +34,8 @@ ATTEMPTS: Final = 3
 """How often a write may go wrong in a way of its own before it is given up for now."""
 PATIENCE_SECONDS: Final = 30.0
 """How long it may go wrong in a way that may also be the API server's."""
+SLOW_SECONDS: Final = 2.0
+"""What goes wrong and takes longer than this is not to be waited for by others."""
 LANDED_SECONDS: Final = 120.0
 """An attempt this old has landed, or never will: an API server gives a request a minute."""
 
@@ -43,6 +45,13 @@ class Outcome(NamedTuple):
 
     fate: Literal["written", "outdated", "refused"]
     why: str = ""
+
+
+class _Failure(NamedTuple):
+    """An attempt that leaves open what becomes of a write."""
+
+    error: Exception
+    seconds: float
 
 
 class Deliveries:
@@ -95,32 +104,33 @@ class Deliveries:
                 if (why := self._breaker.why_not(namespace)) is not None:
                     return await self._settle(write, attempts, why)
                 with self._breaker.trying(namespace):
-                    outcome, error = await self._attempt(write, stamp)
-                if outcome is not None:
+                    result = await self._attempt(write, stamp)
+                if isinstance(result, Outcome):
                     self._breaker.close(namespace)
-                    return outcome
-                assert error is not None
-                if self._gives_up(namespace, attempts, error):
-                    return await self._settle(write, attempts, _words(error))
-                await self._rest(pause_after(error, next(pauses)))
+                    return result
+                if self._gives_up(namespace, attempts, result):
+                    return await self._settle(write, attempts, _words(result.error))
+                await self._rest(pause_after(result.error, next(pauses)))
             return None
         finally:
             self._unsettled -= 1
 
-    async def _attempt(self, write: Write, stamp: str) -> tuple[Outcome | None, Exception | None]:
+    async def _attempt(self, write: Write, stamp: str) -> Outcome | _Failure:
         """Send a write once; return what became of it, or the error that leaves that open."""
-        try:
-            async with self._slots:
+        async with self._slots:
+            began = monotonic()
+            try:
                 await send(self._api, write, term=self._term, now=stamp)
-        except (ApiError, *UNREACHABLE) as error:
-            self._metrics.api_error("patch", error)
-            if isinstance(error, ApiError) and error.status in (404, 409) and not error.by_admission:
-                return Outcome("outdated"), None
-            return None, error
-        return Outcome("written"), None
+            except (ApiError, *UNREACHABLE) as error:
+                self._metrics.api_error("patch", error)
+                if isinstance(error, ApiError) and error.status in (404, 409) and not error.by_admission:
+                    return Outcome("outdated")
+                return _Failure(error, monotonic() - began)
+        return Outcome("written")
 
-    def _gives_up(self, namespace: str, attempts: _Attempts, error: Exception) -> bool:
-        """Take note of an error; return whether the write is not to be sent again for now."""
+    def _gives_up(self, namespace: str, attempts: _Attempts, failure: _Failure) -> bool:
+        """Take note of a failure; return whether the write is not to be sent again for now."""
+        error = failure.error
         if isinstance(error, ApiError) and is_fenced(error):
             self._suspect_deposed()
             return False
@@ -132,8 +142,7 @@ class Deliveries:
                 return True
             case "own":
                 gives_up = is_open or attempts.are_enough
-                if gives_up or isinstance(error, TimeoutError):
-                    # One that hangs need not be waited for by others, too.
+                if gives_up or failure.seconds > SLOW_SECONDS:
                     self._breaker.open(namespace, _words(error))
                 return gives_up
             case _:

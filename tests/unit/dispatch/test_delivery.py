@@ -104,6 +104,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for but what a test is about."""
     monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 0.0)
     monkeypatch.setattr(delivery, "LANDED_SECONDS", 0.05)
+    monkeypatch.setattr(delivery, "SLOW_SECONDS", 3600.0)
 
 
 async def until(question: Callable[[], bool]) -> None:
@@ -203,6 +204,16 @@ async def test_where_writes_go_wrong_one_is_tried_at_a_time() -> None:
     assert await around.deliver("well") == Outcome("written")
     outcomes = await asyncio.gather(*(around.begin(f"job-{number}") for number in range(20)))
     assert set(outcomes) == {Outcome("written")}
+
+
+async def test_where_they_take_long_to_go_wrong_none_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "SLOW_SECONDS", -1.0)
+    api = FakeApi(team_a=[NO_WEBHOOK])
+    around = Around(api)
+    outcomes = await asyncio.gather(*(around.begin(f"job-{number}") for number in range(20)))
+    assert set(outcomes) == {Outcome("refused", CALLING)}
+    # All at once, because nobody knew; after that one.
+    assert len(api.sent) == len(set(api.sent)) + 1
 
 
 async def test_so_many_writes_are_open_at_once_and_no_more() -> None:
