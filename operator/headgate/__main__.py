@@ -51,8 +51,11 @@ def run(
     ] = "",
     metrics_host: Annotated[
         str,
-        typer.Option(envvar="HEADGATE_METRICS_HOST", help="The address for /metrics, /healthz and /readyz."),
-    ] = "0.0.0.0",
+        typer.Option(
+            envvar="HEADGATE_METRICS_HOST",
+            help="The address for /metrics, /healthz and /readyz; empty for all, of IPv4 and IPv6.",
+        ),
+    ] = "",
     metrics_port: Annotated[
         int, typer.Option(envvar="HEADGATE_METRICS_PORT", help="The port for them; 0 for any that is free.")
     ] = 8080,

@@ -58,7 +58,8 @@ class Answers:
             return
         job = decision.job
         first, longest = RETRY_SECONDS
-        job.retry_at = now + min(first * 2**job.attempts, longest)
+        # The exponent has its own bound: a float has, too.
+        job.retry_at = now + min(first * 2.0 ** min(job.attempts, 32), longest)
         job.attempts += 1
         if isinstance(decision, Admit):
             job.assumed = False

@@ -29,8 +29,10 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_BRIEF = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 """An answer with nothing but the object's metadata: less to encode for the API server, less to send."""
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""The same of a list."""
 
 Json = dict[str, Any]
 
@@ -49,6 +51,21 @@ class ApiError(Exception):
     def is_final(self) -> bool:
         """Whether the server has decided on the request: asking again would give the same."""
         return self.status < 500 and self.status not in (401, 408, 429)
+
+    @property
+    def is_general(self) -> bool:
+        """Whether any other request would have fared the same: this says nothing about what was asked."""
+        return self.status in (401, 429, 502, 503) and not self.by_admission
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such object. Of a kind that is not served, nobody knows, and the status is 404 too."""
+        return self.status == 404 and self.reason == "NotFound"
+
+    @property
+    def by_admission(self) -> bool:
+        """Whether a webhook or a policy said no, or could not be asked: whatever the status, nothing was stored."""
+        return 'webhook "' in self.message or "AdmissionPolicy '" in self.message
 
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -126,9 +143,16 @@ class Api:
         """Return what a page that is not JSON says, such as `/readyz`; raises as `call` does."""
         return (await self._request("GET", path, None, None, {"Accept": "*/*"})).decode(errors="replace")
 
+    async def metadata(self, path: str) -> Json:
+        """Return the metadata of an object; raises as `call` does."""
+        metadata: Json = _decode(await self._request("GET", path, None, None, {"Accept": _METADATA}))[
+            "metadata"
+        ]
+        return metadata
+
     async def patch(self, path: str, body: Json, *, content_type: str) -> None:
         """Patch an object without asking what became of it; raises as `call` does."""
-        await self._request("PATCH", path, body, None, {"Content-Type": content_type, "Accept": _BRIEF})
+        await self._request("PATCH", path, body, None, {"Content-Type": content_type, "Accept": _METADATA})
 
     async def _request(
         self, method: str, path: str, body: Any, params: Mapping[str, str] | None, headers: dict[str, str]
@@ -151,6 +175,16 @@ class Api:
     def pages(self, path: str, *, limit: int = PAGE, **params: str) -> AsyncIterator[Json]:
         """Yield a list page by page, all of one moment; raises `ApiError` 410 when that moment is too long ago."""
         return pages(self.call, path, limit=limit, **params)
+
+    async def metadata_of_all(self, path: str) -> AsyncIterator[Json]:
+        """Yield the metadata of every object of a list; raises as `pages` does."""
+
+        async def call(method: str, path: str, *, params: Mapping[str, str]) -> Json:
+            return _decode(await self._request(method, path, None, params, {"Accept": _METADATA_LIST}))
+
+        async for page in pages(call, path):
+            for item in page["items"]:
+                yield item["metadata"]
 
     @asynccontextmanager
     async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:

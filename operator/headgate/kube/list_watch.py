@@ -102,6 +102,8 @@ class ListWatch(ABC, Generic[T]):
                 if error.status == GONE:
                     logger.info("the watch of %s is too old, listing them anew", self._subject)
                     self._version = ""
+                    # One that has forgotten its own list at once must not be asked for all of it again and again.
+                    await asyncio.sleep(next(pauses))
                     continue
                 await self._recover(error, next(pauses))
             except UNREACHABLE as error:

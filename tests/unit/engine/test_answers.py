@@ -39,6 +39,14 @@ def test_a_refused_job_alone_waits_longer_each_time() -> None:
         world.refuses("a", "quota")
 
 
+def test_a_job_may_be_refused_for_days() -> None:
+    world = one_of_two().refuses("a").deleted("b")
+    for _ in range(2000):
+        world.later(61)
+        assert world.admits() == "a"
+        world.refuses("a")
+
+
 @pytest.mark.parametrize("first", ["answer", "watch"])
 def test_a_correction_that_came_too_late_is_tried_again(first: str) -> None:
     world = World().given(a_queue(), a_job("wild", state=JobState.UNADMITTED))
