@@ -38,7 +38,7 @@ from headgate.members.member import Surroundings
 from headgate.members.members import Members
 from headgate.members.proxies import Proxies
 from headgate.runtime.defaults import create_defaults
-from headgate.runtime.ending import end_all, end_in_time
+from headgate.runtime.ending import end_all, end_in_time, run_until_told
 from headgate.runtime.health import STALE_SECONDS, HealthServer, Remark
 from headgate.runtime.leader import Leadership
 from headgate.scaling.scaler import Scaler
@@ -86,6 +86,8 @@ class Operator:
         self._statuses: StatusWriter | None = None
         self._remote: list[asyncio.Task[None]] = []
         """What deals with remote clusters."""
+        self._has_started = False
+        self._finishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run until told to stop."""
@@ -134,18 +136,16 @@ class Operator:
         context = Context(self._engine, self._bindings, self._metrics, time, self._dispatcher.changed)
         resync = Resync(self._api, context)
         self._statuses = StatusWriter(self._api, context, resync, events=self._events)
-        await kopf.operator(
-            registry=registry_for(
-                self._api,
-                start=lambda: self._start(context, resync),
-                stop=self._finish,
-                listed=resync.soon,
-            ),
-            memo=context,
-            standalone=True,
-            clusterwide=True,
-            stop_flag=self._stop,
+        registry = registry_for(
+            self._api,
+            start=lambda: self._start(context, resync),
+            stop=self._finish,
+            listed=resync.soon,
         )
+        following = kopf.operator(
+            registry=registry, memo=context, standalone=True, clusterwide=True, stop_flag=self._stop
+        )
+        await run_until_told(following, self._stop, self._finish)
 
     async def _start(self, context: Context, resync: Resync) -> None:
         """Rebuild the engine from all there is, then begin to decide. kopf calls it before it watches."""
@@ -188,6 +188,7 @@ class Operator:
         self._remote = [self._run("proxies", proxies.run()), self._run("members", members.run())]
         self._run("statuses", self._write_statuses(self._statuses, members))
         self._run("dispatch", self._dispatcher.run())
+        self._has_started = True
 
     async def _write_statuses(self, statuses: StatusWriter, members: Members) -> None:
         # Not before the clusters were asked: until then, what the statuses say is newer.
@@ -211,13 +212,19 @@ class Operator:
         )
 
     async def _finish(self) -> None:
-        """End in order: no more decisions, the writes under way, remote clusters, the last statuses and events."""
+        """End all parts in order, once."""
         # Whatever has ended kopf. It would wait for seconds for those who wait for this flag.
         self._stop.set()
+        if self._finishing is None:
+            self._finishing = asyncio.create_task(self._end_in_order(), name="finish")
+        await asyncio.shield(self._finishing)
+
+    async def _end_in_order(self) -> None:
+        """End decisions, the writes under way, remote clusters, statuses and events, each with its last words."""
         if self._dispatcher is not None:
             await self._dispatcher.stop()
         await end_all(self._remote)
-        if self._statuses is not None:
+        if self._statuses is not None and self._has_started:
             await self._statuses.flush()
         await self._events.drain(2.0)
         await end_all(self._tasks)
