@@ -5,8 +5,6 @@ completes nothing and says nothing.
 """
 
 import asyncio
-import contextlib
-import io
 import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal
@@ -34,9 +32,7 @@ def names_of(ask: Callable[[AsyncClient], Awaitable[list[str]]]) -> Callable[...
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         already = {word for value in ctx.params.values() if isinstance(value, list) for word in value}
         try:
-            # The official client says by itself, on stderr, that a kubeconfig is not there.
-            with contextlib.redirect_stderr(io.StringIO()):
-                found = asyncio.run(names(_connection(ctx)))
+            found = asyncio.run(names(_connection(ctx)))
         except Exception:  # whatever it is, nobody who presses Tab wants to read it
             return []
         return sorted(name for name in found if name.startswith(incomplete) and name not in already)

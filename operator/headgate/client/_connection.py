@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.client._errors import ConfigurationError, error_of, unreachable
@@ -24,7 +23,6 @@ Json = dict[str, Any]
 TRIES: Final = 5
 """How often a request is made that the API server has no time for now, before that is an error."""
 BUSY: Final = frozenset({429, 503})
-POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass
@@ -134,34 +132,16 @@ class Connection:
             raise unreachable(self.server, error) from error
 
     async def _connect(self) -> Api:
-        from kubernetes.aio import config as official
-        from yaml import YAMLError
+        from kubernetes.aio.config import ConfigException
 
         from headgate.kube.client import Api
+        from headgate.kube.kubeconfig import load
 
         try:
-            api = await Api.connect(self.kubeconfig, self.context)
-        except official.ConfigException as error:
-            raise ConfigurationError(_explained(str(error), self.kubeconfig, self.context)) from error
-        except (OSError, YAMLError, TypeError, ValueError, KeyError) as error:
-            raise ConfigurationError(f"the kubeconfig cannot be read: {error}") from error
-        self._namespace = self._own_namespace()
-        return api
-
-    def _own_namespace(self) -> str:
-        """Return the namespace of the context, or of the Pod that this runs in."""
-        from kubernetes.aio import config as official
-
-        try:
-            contexts, active = official.list_kube_config_contexts(self.kubeconfig)
-        except official.ConfigException:
-            try:
-                return POD_NAMESPACE.read_text().strip()
-            except OSError:
-                return ""
-        chosen = next((one for one in contexts if one["name"] == self.context), active)
-        namespace: str = chosen["context"].get("namespace") or ""
-        return namespace
+            configuration, self._namespace = await load(self.kubeconfig, self.context)
+        except ConfigException as error:
+            raise ConfigurationError(str(error)) from error
+        return Api(configuration)
 
 
 def tidy(raw: Json) -> Json:
@@ -173,13 +153,3 @@ def tidy(raw: Json) -> Json:
 def field_value(value: str) -> str:
     """Return a value for a field selector, in which some characters mean something."""
     return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
-
-
-def _explained(error: str, kubeconfig: str | None, context: str | None) -> str:
-    if kubeconfig and not Path(kubeconfig).exists():
-        return f"there is no kubeconfig {kubeconfig}"
-    if context and "context" in error:
-        return f'the kubeconfig has no context "{context}"'
-    if kubeconfig is None and context is None:
-        return "there is no kubeconfig that can be used (KUBECONFIG, ~/.kube/config), and this is no Pod"
-    return f"the kubeconfig cannot be used: {error}"

@@ -14,8 +14,8 @@ import aiohttp
 import orjson
 import yarl
 from kubernetes.aio import client as official
-from kubernetes.aio import config as official_config
 
+from headgate.kube.kubeconfig import load
 from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
@@ -73,20 +73,8 @@ class Api:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
-        """Return a client for a kubeconfig (KUBECONFIG, the default file), or for the Pod this runs in.
-
-        Raises `kubernetes.aio.config.ConfigException` where there is neither.
-        """
-        configuration = official.Configuration()
-        try:
-            await official_config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-        except official_config.ConfigException:
-            if kubeconfig or context:
-                raise
-            official_config.load_incluster_config(client_configuration=configuration)
-        return cls(configuration)
+        """Return a client for what `kubeconfig.load` finds; raises as that does."""
+        return cls((await load(kubeconfig, context)).configuration)
 
     async def close(self) -> None:
         """Close all connections; what is under way, or asked for later, meets one of `UNREACHABLE`."""
