@@ -38,17 +38,25 @@ Json = dict[str, Any]
 class ApiError(Exception):
     """The API server answered with an error: its HTTP status, reason and message, and when to try again."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, rest: str = ""
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.rest = rest
+        """Where a list of which the moment is too long ago (410) goes on, as it is now."""
 
     @property
     def is_final(self) -> bool:
         """Whether the server has decided on the request: asking again would give the same."""
         return self.status < 500 and self.status not in (401, 408, 429)
+
+
+class NotJsonError(ValueError):
+    """What was to be sent cannot be written as JSON."""
 
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -106,7 +114,7 @@ class Api:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """Make a request and return its JSON answer; raises `ApiError`, or one of `UNREACHABLE`."""
+        """Make a request and return its JSON answer; raises `ApiError`, `NotJsonError`, or one of `UNREACHABLE`."""
         headers = {} if body is None else {"Content-Type": content_type}
         return _decode(await self._request(method, path, body, params, headers))
 
@@ -122,7 +130,7 @@ class Api:
         self, method: str, path: str, body: Any, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> bytes:
         headers |= await self.authorization()
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encode(body)
         async with self._http().request(
             method,
             self._url(path),
@@ -235,6 +243,13 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
+def _encode(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise NotJsonError(f"this cannot be written as JSON: {error}") from None
+
+
 def _decode(payload: bytes) -> Json:
     if not payload:
         return {}
@@ -247,11 +262,13 @@ def _decode(payload: bytes) -> Json:
 
 
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
+    rest = ""
     try:
         status = orjson.loads(payload)
         reason, message = status.get("reason") or "", status.get("message") or ""
+        rest = (status.get("metadata") or {}).get("continue") or ""
     except (orjson.JSONDecodeError, AttributeError):
         # Something in between answered, not the API server.
         reason, message = response.reason or "", payload[:200].decode(errors="replace")
     after = response.headers.get("Retry-After", "")
-    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None)
+    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None, rest)
