@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from headgate.client._errors import ConfigurationError, error_of, unreachable
+from headgate.client._errors import ConfigurationError, RefusedError, error_of, unreachable
 from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
@@ -25,6 +25,15 @@ TRIES: Final = 5
 BUSY: Final = frozenset({429, 503})
 
 
+class Outage(NamedTuple):
+    """That the API server is not heard any more: what was told of it is as it was then."""
+
+    since: float
+    """When it was last heard, in seconds since the epoch."""
+    reason: str
+    """What came of the last attempt to reach it; it is tried again and again."""
+
+
 @dataclass
 class Connection:
     """What leads to an API server, and once it has been used, the connection itself."""
@@ -36,6 +45,8 @@ class Connection:
     _namespace: str = ""
     _closed: bool = False
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    outages: dict[int, Outage] = field(default_factory=dict)
+    """Of watches that are interrupted, by what identifies each."""
 
     async def open(self) -> Api:
         """Return the connection, opened if need be; raises `ConfigurationError`, and RuntimeError once closed."""
@@ -77,22 +88,27 @@ class Connection:
 
         Where the API server says that it has no time, it is asked again a little later, as kubectl does.
         """
+        with self.translated():
+            return await self._ask(method, path, body, params, content_type)
+
+    async def _ask(
+        self, method: str, path: str, body: Any, params: Mapping[str, str] | None, content_type: str
+    ) -> Json:
+        """Do what `call` does; raises as `Api.call` does, and `HeadgateError` where there is no connection."""
         api = await self.open()
         from headgate.kube.client import ApiError
         from headgate.kube.retry import backoff, pause_after
 
         pauses = backoff()
-        for _ in range(TRIES - 1):
-            with self.translated():
-                try:
-                    return await api.call(method, path, body, params=params, content_type=content_type)
-                except ApiError as error:
-                    if error.status not in BUSY or error.retry_after is None:
-                        raise
-                    pause = pause_after(error, next(pauses))
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await api.call(method, path, body, params=params, content_type=content_type)
+            except ApiError as error:
+                if attempt == TRIES or error.status not in BUSY or error.retry_after is None:
+                    raise
+                pause = pause_after(error, next(pauses))
             await asyncio.sleep(pause)
-        with self.translated():
-            return await api.call(method, path, body, params=params, content_type=content_type)
+        raise AssertionError("unreachable")
 
     async def user(self) -> Json:
         """Return who the API server takes the user for; raises `HeadgateError`."""
@@ -101,8 +117,25 @@ class Connection:
         return dict(answer["status"]["userInfo"])
 
     def pages(self, path: str, *, limit: int | None = None, **params: str) -> AsyncGenerator[Json, None]:
-        """Yield a list page by page, all of one moment; raises `HeadgateError`."""
-        return pages(self.call, path, limit=limit or PAGE, **params)
+        """Yield a list page by page, `limit` objects in each (0: all in one); raises `HeadgateError`.
+
+        Who takes long over a page gets the rest as it is by then: the API server forgets what was after a few minutes.
+        """
+        size = PAGE if limit is None else limit
+        if size < 0:
+            raise ValueError(f"page_size: must be 0 or more, not {size}")
+        return pages(self._page, path, limit=size, **params)
+
+    async def _page(self, method: str, path: str, *, params: Mapping[str, str]) -> Json:
+        from headgate.kube.client import ApiError
+
+        with self.translated():
+            try:
+                return await self._ask(method, path, None, params, "")
+            except ApiError as error:
+                if not error.rest:
+                    raise
+                return await self._ask(method, path, None, {**params, "continue": error.rest}, "")
 
     async def objects(
         self, path: str, *, limit: int | None = None, **params: str
@@ -122,10 +155,12 @@ class Connection:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn the errors of the thin client into those of this package."""
-        from headgate.kube.client import UNREACHABLE, ApiError
+        from headgate.kube.client import UNREACHABLE, ApiError, NotJsonError
 
         try:
             yield
+        except NotJsonError as error:
+            raise RefusedError(str(error)) from None
         except ApiError as error:
             raise error_of(error.status, error.reason, error.message) from None
         except UNREACHABLE as error:

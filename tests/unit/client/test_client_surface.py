@@ -77,7 +77,7 @@ def test_the_types_are_there_for_who_uses_it(tmp_path: Path) -> None:
     [script] = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
     file = tmp_path / "script.py"
     file.write_text(f"{script}    reveal_type(job)\n    client.queues.list(nmae='x')\n")
-    mypy = [Path(sys.executable).parent / "mypy", "--strict", "--no-incremental", file.name]
+    mypy = [str(Path(sys.executable).parent / "mypy"), "--strict", "--no-incremental", file.name]
 
     done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
 
