@@ -43,8 +43,11 @@ def names_of(ask: Callable[[AsyncClient], Awaitable[list[str]]]) -> Callable[...
 def _connection(ctx: typer.Context) -> Connection:
     """Return what the options said that stand in the line so far."""
     root = ctx.find_root().params
-    here = Namespaced(**{key: ctx.params.get(key) for key in ("kubeconfig", "context", "namespace")})
-    return here.over(Connection(root.get("kubeconfig"), root.get("context")))
+    here, before = (
+        Namespaced(**{key: params.get(key) for key in ("kubeconfig", "context", "namespace")})
+        for params in (ctx.params, root)
+    )
+    return here.over(before)
 
 
 def prepare() -> None:
