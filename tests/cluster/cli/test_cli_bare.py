@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import pexpect
 import pytest
 from tests.cluster.cli.conftest import Headgate
-from tests.cluster.harness.client import User, eventually
 from tests.cluster.harness.client import Client as Plain
+from tests.cluster.harness.client import User, eventually
 
 from controlplane import ControlPlane
 from headgate.client import Client
