@@ -15,6 +15,7 @@ from headgate.cli.interrupt import interruptible
 from headgate.cli.job.names import plain as plain_job
 from headgate.cli.manifests import read_manifest
 from headgate.cli.options import Waiting, Writing
+from headgate.cli.output.outage import outages_told
 from headgate.cli.output.visible import visible
 from headgate.cli.queue.names import complete, plain
 from headgate.cli.verb import Session, verb
@@ -190,7 +191,8 @@ async def submit_job(
     await _say_if_missing(session, queue)
     if waiting.wait and not rehearsed:
         name = f"{metadata['namespace']}/{metadata['name']}"
-        done = await jobs.wait(name, timeout=waiting.timeout)
+        async with outages_told(session.client):
+            done = await jobs.wait(name, timeout=waiting.timeout)
         typer.echo(f"job.batch/{done.name} {done.result}", err=writing.output is not None)
         if done.exception:
             typer.echo(visible(f"{done.exception.type}: {done.exception.note}"), err=True)

@@ -8,6 +8,7 @@ from headgate.api.jobqueue_status import State
 from headgate.cli.confirm import confirm
 from headgate.cli.options import Waiting, Writing, Yes
 from headgate.cli.output.documents import manifest_of
+from headgate.cli.output.outage import outages_told
 from headgate.cli.queue.names import QueueNames
 from headgate.cli.queue.words import live, say_if_stuck
 from headgate.cli.verb import Session, verb
@@ -90,5 +91,6 @@ async def _become(
 
     changed = await session.each(names, begin)
     if waiting.wait and not writing.is_rehearsal:
-        changed = await session.each(changed, end)
+        async with outages_told(session.client):
+            changed = await session.each(changed, end)
     writing.show([manifest_of(queue) for queue in changed], several=len(names) > 1)
