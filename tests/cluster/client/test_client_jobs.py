@@ -190,6 +190,26 @@ def test_lists(client: Client, given: User, site: Site, monkeypatch: pytest.Monk
     assert names(filters="canceled", since=ended.t_inactive) == []
 
 
+def test_pages_have_the_size_that_is_asked_for(
+    client: Client, given: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given.queue("line", dispatch={"paused": True})
+    for number in range(5):
+        given.job(f"job-{number}", "line")
+    sizes: list[str] = []
+    call = Api.call
+
+    async def counted(api: Api, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        sizes.append((more.get("params") or {}).get("limit", ""))
+        return await call(api, method, path, *rest, **more)
+
+    monkeypatch.setattr(Api, "call", counted)
+    for size, asked in ((2, ["2", "2", "2"]), (0, ["0"]), (None, ["500"])):
+        sizes.clear()
+        assert len(list(client.jobs.list(page_size=size))) == 5
+        assert sizes == asked
+
+
 def test_watch_and_wait(client: Client, given: User, viewer: Client) -> None:
     given.queue("line", dispatch={"paused": True})
     given.job("seen", "line")
