@@ -351,7 +351,7 @@ def test_what_is_forecast_is_what_an_engine_then_does(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=examples(100, 2_000))
+@settings(max_examples=examples(50, 2_000))
 def test_what_is_forecast_comes_although_what_is_overdue_never_ends(seed: int) -> None:
     """Where a time is told, it is right whatever becomes of Jobs whose end nobody can foresee."""
     rng = random.Random(seed)
