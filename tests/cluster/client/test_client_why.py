@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.cluster.harness.cluster import Site
     from tests.cluster.harness.operator import OperatorProcess
 
+    from headgate.client import Explanation
+
 pytestmark = pytest.mark.usefixtures("operator")
 
 
@@ -232,21 +234,20 @@ def test_who_may_not_list_everything_is_told_what_the_queue_says(
     given.job("next", "line", annotations={"headgate.dev/depends-on": "nobody", "headgate.dev/hold": "true"})
     eventually(lambda: given.status("line")["dispatch"]["paused"])
 
-    with Client.connect(str(site.cluster.kubeconfig_for("alice")), namespace=given.namespace) as alice:
-        nothing_of_queues = alice.jobs.why("next")
-    role = f"/apis/{RBAC}/v1/namespaces/{given.namespace}/rolebindings"
-    account = kubeconfig_with("headgate-viewer")
-    with Client.connect(str(account), namespace=given.namespace) as bob:
-        subject = bob.whoami().username.rpartition(":")[2]
-        site.admin.create(
-            role,
-            {
-                "metadata": {"name": "view"},
+    def told_to(role: str) -> Explanation:
+        """Ask as somebody who sees this namespace and, by a ClusterRole, something or nothing of Headgate's."""
+        with Client.connect(str(kubeconfig_with(role)), namespace=given.namespace) as client:
+            name = client.whoami().username.rpartition(":")[2]
+            binding = {
+                "metadata": {"name": name},
                 "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "view"},
-                "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": subject}],
-            },
-        )
-        told = eventually(lambda: bob.jobs.why("next"))
+                "subjects": [{"kind": "ServiceAccount", "namespace": "default", "name": name}],
+            }
+            site.admin.create(f"/apis/{RBAC}/v1/namespaces/{given.namespace}/rolebindings", binding)
+            eventually(lambda: client.can("get", "jobs", group="batch", namespace=given.namespace))
+            return client.jobs.why("next")
+
+    nothing_of_queues, told = told_to(""), told_to("headgate-viewer")
 
     assert [hold.reason for hold in nothing_of_queues.holds] == ["Held", "Depends"]
     assert nothing_of_queues.unseen is not None
