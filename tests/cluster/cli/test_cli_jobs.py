@@ -58,7 +58,8 @@ def test_what_a_job_may_be_given(headgate: Headgate, queue: str, given: User) ->
 
     told = headgate.ok(
         *submit, "--depends-on", first, "--retry-of", first, "--request", "nvidia.com/gpu=1",
-        "--label", "team=search", "--annotation", "why=because", "--deadline", "1h", "--dry-run", "-o", "yaml",
+        "--label", "team=search", "--annotation", "why=because", "--deadline", "1h", "--ttl", "0",
+        "--dry-run", "-o", "yaml",
     )  # fmt: skip
 
     body = yaml.safe_load(told)
@@ -67,6 +68,7 @@ def test_what_a_job_may_be_given(headgate: Headgate, queue: str, given: User) ->
     assert annotations["headgate.dev/depends-on"] == annotations["headgate.dev/retry-of"] == name
     assert (annotations["why"], body["metadata"]["labels"]["team"]) == ("because", "search")
     assert (body["spec"]["suspend"], body["spec"]["activeDeadlineSeconds"]) == (True, 3600)
+    assert body["spec"]["ttlSecondsAfterFinished"] == 0
     [container] = body["spec"]["template"]["spec"]["containers"]
     assert "command" not in container
     gpu = {"nvidia.com/gpu": "1"}
