@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,5 +44,10 @@ def test_nobody_goes_on_as_somebody_else(tmp_path: Path) -> None:
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}
     file = kubeconfig(tmp_path, users=[{"name": "u", "user": {"exec": plugin}}])
 
-    with pytest.raises(ConfigurationError, match=r"getting credentials: .*'no-such-plugin'"):
-        Client.connect(file, "prod").whoami()
+    before = threading.enumerate()
+    with (
+        pytest.raises(ConfigurationError, match=r"getting credentials: .*'no-such-plugin'"),
+        Client.connect(file, "prod"),
+    ):
+        pytest.fail("it was entered")
+    assert threading.enumerate() == before
