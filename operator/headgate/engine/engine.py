@@ -57,6 +57,7 @@ class Engine:
         self.known_uids = jobs.known_uids
         self.loaded = jobs.loaded
         self.unmet = hub.dependents.index.unmet
+        self.waiting_for = hub.dependents.index.waiting_for
 
         resources = ResourceFacts(hub, clusters, jobs)
         self.pool_changed = resources.pool_changed

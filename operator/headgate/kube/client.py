@@ -14,8 +14,8 @@ import aiohttp
 import orjson
 import yarl
 from kubernetes.aio import client as official
-from kubernetes.aio import config as official_config
 
+from headgate.kube.kubeconfig import load
 from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
@@ -40,12 +40,16 @@ Json = dict[str, Any]
 class ApiError(Exception):
     """The API server answered with an error: its HTTP status, reason and message, and when to try again."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, rest: str = ""
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.rest = rest
+        """Where a list of which the moment is too long ago (410) goes on, as it is now."""
 
     @property
     def is_final(self) -> bool:
@@ -66,6 +70,10 @@ class ApiError(Exception):
     def by_admission(self) -> bool:
         """Whether a webhook or a policy said no, or could not be asked: whatever the status, nothing was stored."""
         return 'webhook "' in self.message or "AdmissionPolicy '" in self.message
+
+
+class NotJsonError(ValueError):
+    """What was to be sent cannot be written as JSON."""
 
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -90,20 +98,8 @@ class Api:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
-        """Return a client for a kubeconfig (KUBECONFIG, the default file), or for the Pod this runs in.
-
-        Raises `kubernetes.aio.config.ConfigException` where there is neither.
-        """
-        configuration = official.Configuration()
-        try:
-            await official_config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-        except official_config.ConfigException:
-            if kubeconfig or context:
-                raise
-            official_config.load_incluster_config(client_configuration=configuration)
-        return cls(configuration)
+        """Return a client for what `kubeconfig.load` finds; raises as that does."""
+        return cls((await load(kubeconfig, context)).configuration)
 
     async def close(self) -> None:
         """Close all connections; what is under way, or asked for later, meets one of `UNREACHABLE`."""
@@ -135,7 +131,7 @@ class Api:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """Make a request and return its JSON answer; raises `ApiError`, or one of `UNREACHABLE`."""
+        """Make a request and return its JSON answer; raises `ApiError`, `NotJsonError`, or one of `UNREACHABLE`."""
         headers = {} if body is None else {"Content-Type": content_type}
         return _decode(await self._request(method, path, body, params, headers))
 
@@ -158,7 +154,7 @@ class Api:
         self, method: str, path: str, body: Any, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> bytes:
         headers |= await self.authorization()
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encode(body)
         async with self._http().request(
             method,
             self._url(path),
@@ -281,6 +277,13 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
+def _encode(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise NotJsonError(f"this cannot be written as JSON: {error}") from None
+
+
 def _decode(payload: bytes) -> Json:
     if not payload:
         return {}
@@ -293,11 +296,13 @@ def _decode(payload: bytes) -> Json:
 
 
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
+    rest = ""
     try:
         status = orjson.loads(payload)
         reason, message = status.get("reason") or "", status.get("message") or ""
+        rest = (status.get("metadata") or {}).get("continue") or ""
     except (orjson.JSONDecodeError, AttributeError):
         # Something in between answered, not the API server.
         reason, message = response.reason or "", payload[:200].decode(errors="replace")
     after = response.headers.get("Retry-After", "")
-    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None)
+    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None, rest)

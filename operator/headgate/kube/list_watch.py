@@ -67,6 +67,9 @@ class ListWatch(ABC, Generic[T]):
     def passed(self, version: str) -> None:
         """Take in that nothing else has happened up to a resourceVersion."""
 
+    def opened(self) -> None:
+        """Take in that the API server has opened a watch."""
+
     @abstractmethod
     def failed(self, error: Exception) -> None:
         """Take in that a request failed; it is tried again."""
@@ -118,6 +121,7 @@ class ListWatch(ABC, Generic[T]):
             resourceVersion=self._version,
             timeoutSeconds=str(WATCH_SECONDS),
         ) as events:
+            self.opened()
             async for event in events:
                 self._take(event)
 
