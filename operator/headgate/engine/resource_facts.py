@@ -168,6 +168,7 @@ class ResourceFacts:
         pool.add(queue)
         if known is None:
             for job in queue.jobs.values():
+                self._clusters.requeue(job)
                 self._jobs.tell_if_stuck(queue, job, now)
         for environment in named_before ^ queue.names_environments:
             self._hub.environments.dirty[environment] = None
@@ -184,6 +185,8 @@ class ResourceFacts:
         for environment in queue.names_environments:
             self._hub.environments.dirty[environment] = None
         queue.set_resource(None)
+        for job in queue.jobs.values():
+            self._clusters.requeue(job)
         self._hub.policies.follow(queue)
         self._hub.dirty_pools[pool.name] = None
         self._hub.dirty_queues.pop(name, None)

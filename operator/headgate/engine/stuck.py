@@ -48,6 +48,8 @@ class StuckJobs:
             self.tell(job, "InvalidJob", job.error)
         elif (elsewhere := misplaced(queue, job)) is not None:
             self.tell(job, *elsewhere)
+        elif (left := _left_behind(queue, job)) is not None:
+            self.tell(job, *left)
         return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
 
     def dependencies_missing(self, job: Job, names: list[str]) -> None:
@@ -67,6 +69,20 @@ class StuckJobs:
             f'JobQueue "{job.queue}" does not exist: create it and the Job goes on by itself, '
             f"or name another queue in the label {QUEUE_LABEL}",
         )
+
+
+def _left_behind(queue: Queue, job: Job) -> tuple[str, str] | None:
+    """Return reason and message where a Job runs in a cluster that its pool does not have any more."""
+    known = queue.pool_clusters
+    if known is None or not job.managed or not job.is_seen_active or job.cluster in known:
+        return None
+    assert queue.resource is not None
+    message = (
+        f'admitted to cluster "{job.cluster}", which is not in ClusterPool "{queue.resource.spec.pool}" any more: '
+        "put it back there and the Job goes on; or cancel the Job, or have the pool send it to another cluster "
+        "(spec.onClusterLost: Requeue), by which nothing is stopped that still runs there"
+    )
+    return "ClusterNotInPool", message
 
 
 def misplaced(queue: Queue, job: Job) -> tuple[str, str] | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 REQUEST_SECONDS: Final = 10.0
 """How long a member may take for one request."""
 
+OTHER_CLUSTER: Final = "the kubeconfig leads to another cluster than before, which is looked at anew"
+
 
 @dataclass(frozen=True, repr=False)
 class Connection:
@@ -56,6 +58,16 @@ class Connection:
             await api.close()
             raise
         return cls(api, identity, content, parsed.fetches_credentials)
+
+    async def recognize(self, *, seconds: float) -> None:
+        """Make sure that it still is the cluster that it was, within so long at most. Raises `ClusterError`."""
+        try:
+            async with asyncio.timeout(seconds):
+                identity = await identity_of(self.api)
+        except (ApiError, *UNREACHABLE) as error:
+            raise failure(error, "get the namespace kube-system") from None
+        if identity != self.identity:
+            raise ClusterError(OTHER_CLUSTER)
 
     async def ask(self, *, seconds: float) -> str:
         """Ask whether it is ready, for so long at most; return its version. Raises `ClusterError`."""

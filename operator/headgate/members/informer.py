@@ -27,6 +27,7 @@ class CopyInformer(ListWatch[dict[str, Any]]):
         super().__init__(api, JOBS, labels=f"{HUB_LABEL}={hub_id}", subject=f"copies in cluster {cluster}")
         self._cluster = cluster
         self._proxies = proxies
+        self._first = True
 
     def read(self, raw: Json) -> Json:
         """Return it as it is."""
@@ -34,7 +35,9 @@ class CopyInformer(ListWatch[dict[str, Any]]):
 
     def listed(self, objects: list[Json], version: str) -> None:
         """Tell of all copies."""
-        self._proxies.copies_listed(self._cluster, objects)
+        # Nothing is under way over a connection that is new: what it shows first is as it is.
+        self._proxies.copies_listed(self._cluster, objects, anew=self._first)
+        self._first = False
 
     def seen(self, known: Json) -> None:
         """Tell of a copy."""

@@ -97,6 +97,7 @@ async def working(
     east = await Api.connect(str(members["east"].cluster.kubeconfig))
     events = EventRecorder(hub, metrics, identity="test")
     proxies = Proxies(hub, engine, hub_id=HUB_ID, events=events, metrics=metrics, clock=time)
+    proxies.join("east", "pool")
     for tell in told:
         tell(proxies)
     tasks = [

@@ -193,6 +193,14 @@ class Simulation:
         tell_probe(self.engine, self.server, cluster)
         self.model.tell_probe(cluster[0], cluster, answers=cluster not in self.server.dead)
 
+    def hold(self, cluster: str) -> None:
+        """Find a reason for which nothing may be sent to a cluster, how well it may be."""
+        if self.engine is None:
+            return
+        assert self.model is not None
+        self.engine.cluster_held(cluster[0], cluster, "not now", self.server.now)
+        self.model.tell_held(cluster[0], cluster)
+
     def probe_all(self) -> None:
         for pool in list(self.server.pools.values()):
             for member in pool.spec.clusters:
@@ -409,10 +417,12 @@ class Simulation:
             }
         for uid, job in self.engine.jobs.items():
             assert job.write == model.open.get(uid, 0)
-        there = Counter(model.cluster_of(job) for job in model.live() if model.is_active(job))
-        for cluster in {*there, *(name for _, name in model.health)}:
-            assert self.engine.occupancy.on(cluster) == there[cluster], cluster
-            assert self.engine.is_given_up(cluster) is model.is_given_up(cluster), cluster
+        there = Counter(
+            (model.pool_of(job), model.cluster_of(job)) for job in model.live() if model.is_active(job)
+        )
+        for place in {*there, *model.health}:
+            assert self.engine.occupancy.on(*place) == there[place], place
+            assert self.engine.is_given_up(*place) is model.is_given_up(*place), place
 
     def rest(self) -> None:
         """Let everything be told, landed, answered, cancelled and written, and compare with the server."""
@@ -602,7 +612,8 @@ class Simulation:
             assert job.uid not in self.model.assumed
             assert job.managed
             assert job.cluster == write.cluster
-            assert self.model.is_given_up(write.cluster), f"{write.cluster} is not given up"
+            place = (self.model.pool_of(job), write.cluster)
+            assert self.model.is_given_up(*place), f"{place} is not given up"
         elif write.reason == REASON_CANCELED:
             assert job.state is not JobState.FINISHED
             assert self.server.was_terminated(job.uid, job.queue), (

@@ -204,6 +204,12 @@ class Told:
             health.state = "Unknown" if self.now >= health.silent_since + patience else "Pending"
         self.settle()
 
+    def tell_held(self, pool: str, cluster: str) -> None:
+        health = self.health.get((pool, cluster))
+        if health is not None and health.state == "Running":
+            health.state = "Pending"
+        self.settle()
+
     def tell_loaded(self) -> None:
         """A full list: what finished while another Job of its run was there already goes on in that one."""
         self.settle()
@@ -292,13 +298,17 @@ class Told:
             name for name in wanted if members[name] and self.health[queue.spec.pool, name].state == "Running"
         ]
 
-    def is_given_up(self, cluster: str) -> bool:
-        """Whether the Jobs of a cluster go back to their queues."""
-        return any(
-            health.remote and health.state == "Unknown" and self.pools[pool].spec.on_cluster_lost == "Requeue"
-            for (pool, name), health in self.health.items()
-            if name == cluster
-        )
+    def pool_of(self, job: Job) -> str:
+        """The pool that a Job was accepted into, or its queue's; empty where nobody has told of either."""
+        queue = self.queues.get(job.queue)
+        return job.pool or (queue.spec.pool if queue is not None else "")
+
+    def is_given_up(self, pool: str, cluster: str) -> bool:
+        """Whether the Jobs of a pool go back to their queues from a cluster."""
+        if pool not in self.pools or self.pools[pool].spec.on_cluster_lost != "Requeue":
+            return False
+        health = self.health.get((pool, cluster))
+        return health is None or (health.remote and health.state == "Unknown")
 
     def is_stranded(self, job: Job) -> bool:
         """Whether a Job was not made for the clusters of its queue's pool."""
