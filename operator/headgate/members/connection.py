@@ -14,6 +14,7 @@ from headgate.members.identities import identity_of
 if TYPE_CHECKING:
     from headgate.api.clusterpool import KubeconfigSecretRef
     from headgate.kube.client import Api
+    from headgate.kube.lookups import Lookups
 
 REQUEST_SECONDS: Final = 10.0
 """How long a member may take for one request."""
@@ -34,7 +35,15 @@ class Connection:
     """Whether the same kubeconfig may give other credentials another time."""
 
     @classmethod
-    async def open(cls, content: bytes, ref: KubeconfigSecretRef, *, trusted: bool, seconds: float) -> Self:
+    async def open(
+        cls,
+        content: bytes,
+        ref: KubeconfigSecretRef,
+        *,
+        trusted: bool,
+        seconds: float,
+        lookups: Lookups,
+    ) -> Self:
         """Connect, and ask who is there, for so long at most; `ref` is where the content is from.
 
         Raises `ClusterError`.
@@ -42,7 +51,7 @@ class Connection:
         try:
             # In a thread: a large one takes a while to parse, and nothing else may wait for that.
             parsed = await asyncio.to_thread(kubeconfig.parse, content, trusted=trusted)
-            api = await parsed.connect(request_seconds=REQUEST_SECONDS)
+            api = await parsed.connect(request_seconds=REQUEST_SECONDS, lookups=lookups)
         except ClusterError as error:
             raise ClusterError(f"the kubeconfig in Secret {ref} cannot be used: {error}") from None
         try:

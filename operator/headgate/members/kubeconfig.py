@@ -14,7 +14,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
 import yarl
@@ -23,6 +23,9 @@ from kubernetes.aio import config as official_config
 
 from headgate.kube.client import Api
 from headgate.members.errors import ClusterError
+
+if TYPE_CHECKING:
+    from headgate.kube.lookups import Lookups
 
 MOST_BYTES: Final = 256 * 1024
 LOAD_SECONDS: Final = 10.0
@@ -60,7 +63,7 @@ class Kubeconfig:
         """Whether credentials come from elsewhere, so that they can change although it does not."""
         return any(self.user.get(field) for field in (*_RUNS, *_INLINE))
 
-    async def connect(self, *, request_seconds: float) -> Api:
+    async def connect(self, *, request_seconds: float, lookups: Lookups | None = None) -> Api:
         """Return a client; nothing has been sent yet. Raises `ClusterError`."""
         configuration = official.Configuration()
         # Python takes a key from a file only. What is read once need not stay there.
@@ -81,7 +84,7 @@ class Kubeconfig:
             self._check(configuration)
             # As strict as client-go, and no stricter: newer Pythons would refuse authorities that it takes.
             configuration.disable_strict_ssl_verification = True
-            api = Api(configuration, request_seconds=request_seconds)
+            api = Api(configuration, request_seconds=request_seconds, resolver=lookups)
             api.official.rest_client.ssl_context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             return api
 

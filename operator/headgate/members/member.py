@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.api.clusterpool import KubeconfigSecretRef
     from headgate.engine.engine import Engine
     from headgate.kube.client import Api
+    from headgate.kube.lookups import Lookups
     from headgate.members.identities import Identities
     from headgate.members.proxies import Proxies
     from headgate.telemetry.metrics import Metrics
@@ -48,6 +49,7 @@ class Surroundings:
     engine: Engine
     proxies: Proxies
     identities: Identities
+    lookups: Lookups
     metrics: Metrics
     probe_seconds: float
     """How often a cluster is asked how it is, and how long it may take to answer."""
@@ -131,7 +133,11 @@ class Member:
 
     async def _connect(self, content: bytes) -> Connection:
         connection = await Connection.open(
-            content, self.ref, trusted=self._all.trusts, seconds=self._all.probe_seconds
+            content,
+            self.ref,
+            trusted=self._all.trusts,
+            seconds=self._all.probe_seconds,
+            lookups=self._all.lookups,
         )
         try:
             # Of two names for one cluster, the older keeps it, whoever is faster.
