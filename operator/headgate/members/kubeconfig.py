@@ -136,9 +136,8 @@ def parse(content: bytes, *, trusted: bool) -> Kubeconfig:
     if not trusted:
         _refuse_foreign(cluster, cluster_path)
         _refuse_foreign(user, user_path)
-    return Kubeconfig(
-        _checked_cluster(cluster, cluster_path), cluster_path, _checked_user(user, user_path), user_path
-    )
+    checked = _checked_cluster(_with_scheme(cluster, user), cluster_path)
+    return Kubeconfig(checked, cluster_path, _checked_user(user, user_path), user_path)
 
 
 def _yaml(content: bytes) -> Fields:
@@ -192,6 +191,20 @@ def _refuse_foreign(fields: Fields, path: str) -> None:
             )
 
 
+def _with_scheme(cluster: Fields, user: Fields) -> Fields:
+    """Return a cluster whose server has a scheme: client-go takes a host and a port, too."""
+    server = cluster.get("server")
+    if not isinstance(server, str) or not server or "://" in server or "/" in server.rstrip("/"):
+        return cluster
+    secured = any(
+        fields.get(name)
+        for fields, field in ((cluster, "certificate-authority"), (user, "client-certificate"))
+        for name in (field, f"{field}{_DATA}")
+    )
+    scheme = "https" if secured or cluster.get("insecure-skip-tls-verify") else "http"
+    return {**cluster, "server": f"{scheme}://{server}"}
+
+
 def _checked_cluster(fields: Fields, path: str) -> Fields:
     server = _url(fields, "server", path, ("https", "http"))
     if server is None:
@@ -210,7 +223,7 @@ def _checked_cluster(fields: Fields, path: str) -> Fields:
                 raise ClusterError(
                     f"{path}.{field} makes no sense with insecure-skip-tls-verify: remove one of them"
                 )
-    proxy = _url(fields, "proxy-url", path, ("http",))
+    proxy = _url(fields, "proxy-url", path, ("http", "https"))
     if proxy is not None:
         result["proxy-url"] = proxy
     if insecure:
