@@ -101,7 +101,7 @@ def test_a_cluster_that_left_its_pool_leaves_no_series(
     fleet.pool("pool", "east", "west")
     for member in ("east", "west"):
         fleet.until_state(member, "Running")
-    given.change_pool("pool", [fleet.cluster("west")])
+    fleet.take_out("east")
     eventually(lambda: fleet.full("east") not in operator.fetch("/metrics")[1])
     until_probed(operator, fleet.full("west"), 2)
     assert list(fleet.states()) == ["west"]
@@ -232,7 +232,7 @@ def test_a_cluster_is_reached_by_one_name(fleet: Fleet, given: User, site: Site)
     assert fleet.states() == {"east": "Running"}
 
     # The first one goes, and the cluster is the other's.
-    given.change_pool("pool", [])
+    fleet.take_out("east")
     until("again", "Running")
 
 
