@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from headgate.api.clusterpool import ClusterPool
 from headgate.api.jobqueue import JobQueue
 from headgate.api.names import TERM_ANNOTATION
 from headgate.dispatch.writes import send
@@ -109,7 +110,7 @@ class Dispatcher:
             case Notice():
                 self._events.record(decision)
             case Confirm():
-                self._spawn(self._confirm(decision.queue))
+                self._spawn(self._confirm(decision.queue, decision.pool))
             case _:
                 self._in_flight += 1
                 self._spawn(self._write(decision, self._stamp()))
@@ -183,10 +184,12 @@ class Dispatcher:
         )
         self._engine.refused(write, error.message, self._clock())
 
-    async def _confirm(self, name: str) -> None:
+    async def _confirm(self, name: str, pool: str | None) -> None:
         try:
+            if pool is not None:
+                await self._reread_pool(pool)
             raw = await read(self._api, JobQueue, name)
-        except (ApiError, *UNREACHABLE) as error:
+        except (ApiError, *UNREACHABLE, ValueError) as error:
             if isinstance(error, ApiError) and error.status == 404:
                 self._engine.confirmed(name, None, self._clock())
                 return
@@ -194,6 +197,14 @@ class Dispatcher:
             self._engine.unconfirmed(name, self._clock())
         else:
             self._engine.confirmed(name, raw, self._clock())
+
+    async def _reread_pool(self, name: str) -> None:
+        try:
+            self._engine.pool_changed(await read(self._api, ClusterPool, name))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self._engine.pool_gone(name)
 
 
 def _is_fenced(error: ApiError) -> bool:

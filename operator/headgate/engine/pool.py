@@ -44,6 +44,8 @@ class Pool:
         """Why the newest version of the object could not be read: the last good one stays in force."""
         self.blocked: dict[Queue, None] = {}
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
+        self.turned_at = 0.0
+        """When it came to have clusters, or others than before: remote ones or the local one."""
         self._environments = environments
         self.placing = Placing(name, dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""

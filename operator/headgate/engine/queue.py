@@ -92,6 +92,8 @@ class Queue:
         """Something has changed since it was found blocked that may let one of its Jobs go."""
         self.overdue: dict[str, None] = {}
         """UIDs of Jobs that were at the head for longer than a time limit allows."""
+        self.stranded: dict[str, None] = {}
+        """UIDs of Jobs that have waited in vain for too long."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
         self._past_head: tuple[str, str, float] | None = None
@@ -291,6 +293,7 @@ class Queue:
             self.lifecycle = Lifecycle()
             self.shares = None
             self.overdue.clear()
+            self.stranded.clear()
             self.set_reach(_NOWHERE, None, NO_OPTIONS)
             return False
         too_many = False
@@ -337,7 +340,7 @@ class Queue:
             jobs = [job for job in self.jobs.values() if not job.canceling and job.doomed is None]
         else:
             jobs = list(self.depth.excess.values())
-            jobs += [self.jobs[uid] for uid in self.overdue if uid in self.jobs]
+            jobs += [self.jobs[uid] for uid in (*self.overdue, *self.stranded) if uid in self.jobs]
         return [job for job in jobs if job.doomed is None]
 
     def leave(self, job: Job) -> None:
@@ -349,6 +352,7 @@ class Queue:
         self._refresh(job.run_key)
         self.depth.leave(job)
         self.overdue.pop(job.uid, None)
+        self.stranded.pop(job.uid, None)
         self.last_live = self._moment.now
         del self.jobs[job.uid]
         self._settle_shares()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL
+from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL, REASON_WRONG_MANAGER
 from headgate.engine.decisions import Notice
 
 if TYPE_CHECKING:
@@ -94,4 +94,4 @@ def misplaced(queue: Queue, job: Job) -> tuple[str, str] | None:
             f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew'
         )
         return "WrongPool", message
-    return ("WrongManager", _WRONG_MANAGER[job.managed]) if queue.is_stranded(job) else None
+    return (REASON_WRONG_MANAGER, _WRONG_MANAGER[job.managed]) if queue.is_stranded(job) else None

@@ -140,6 +140,10 @@ class Fleet:
         self._pools.append(name)
         return made
 
+    def adopt(self, pool: str) -> None:
+        """Take care of a pool that the test has made by itself."""
+        self._pools.append(pool)
+
     def take_out(self, member: str, pool: str = "pool") -> None:
         """Take a member out of a pool: disable it, and remove it when nothing can be on its way there any more."""
         path, name = f"{POOLS}/{self.given.full(pool)}", self.full(member)

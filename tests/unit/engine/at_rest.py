@@ -165,19 +165,20 @@ class AtRest:
                 assert all(job.canceling or job.cluster in there_still for job in left)
 
     def _check_stranded(self) -> None:
-        """Whoever can never go where its queue is has been told so."""
+        """Whoever can never go where its queue is has been told so, and does not wait there."""
         for job in self.server.jobs.values():
             queue = self.server.queues.get(job.queue)
             pool = self.server.pools.get(queue.spec.pool) if queue is not None else None
             if (
                 pool is None
                 or job.state is JobState.FINISHED
-                or job.error
                 or job.pool not in (None, pool.name)
+                or job.managed is pool.spec.remote
             ):
                 continue
-            if job.managed is not pool.spec.remote:
+            if not job.error:
                 assert (job.uid, "WrongManager") in self.told, f"{job.uid} does not know why it waits"
+            assert job.state is not JobState.WAITING or job.canceling, f"{job.uid} waits in vain"
 
     def _fresh(self) -> Engine:
         """An engine that has just been told everything."""

@@ -22,6 +22,7 @@ from headgate.api.names import (
     REASON_DEPENDENCY_FAILED,
     REASON_QUEUE_FULL,
     REASON_TIMED_OUT,
+    REASON_WRONG_MANAGER,
 )
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.engine.engine import Engine
@@ -55,9 +56,10 @@ class Call:
 
 @dataclass(eq=False)
 class Read:
-    """A read of a queue under way; `done` once the server has answered it."""
+    """A read of a queue, and of a pool before it, under way; `done` once the server has answered it."""
 
     name: str
+    pool: str | None = None
     done: bool = False
     found: JobQueue | None = None
 
@@ -242,7 +244,7 @@ class Simulation:
         admissions: list[Admit] = []
         for decision in decisions:
             if isinstance(decision, Confirm):
-                self.reads.append(Read(decision.queue))
+                self.reads.append(Read(decision.queue, decision.pool))
             elif isinstance(decision, Admit):
                 admissions.append(decision)
             elif not isinstance(decision, Notice):
@@ -306,6 +308,8 @@ class Simulation:
         assert self.model is not None
         read = self.reads[pick % len(self.reads)]
         if not read.done and not fail:
+            if read.pool is not None:
+                self._read_pool(read.pool)
             read.done, read.found = True, self.server.queues.get(read.name)
             return
         self.reads.remove(read)
@@ -320,6 +324,16 @@ class Simulation:
             self.model.tell_queue_gone(read.name)
         else:
             self.model.tell_queue(known.resource)
+
+    def _read_pool(self, name: str) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        found = self.server.pools.get(name)
+        if found is not None:
+            self._take_pool(found)
+        else:
+            self.engine.pool_gone(name)
+            self.model.tell_pool(name, None)
 
     def flush(self, pick: int) -> int:
         """Write the statuses that may have changed (0: all, else one of them); return how many were written."""
@@ -625,6 +639,10 @@ class Simulation:
         elif write.reason == REASON_DEPENDENCY_CYCLE:
             assert job.state is JobState.WAITING
             assert job.uid in self.model.rings
+        elif write.reason == REASON_WRONG_MANAGER:
+            assert job.state is JobState.WAITING
+            assert self.model.has_waited_in_vain(job), f"{job.uid} is ended, and might go"
+            assert job.error or (job.uid, REASON_WRONG_MANAGER) in self.told
         elif write.reason == REASON_TIMED_OUT:
             assert job.state is JobState.WAITING
             assert job.uid in self.model.overdue
