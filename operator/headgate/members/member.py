@@ -12,6 +12,7 @@ import asyncio
 import logging
 import traceback
 from dataclasses import dataclass
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECOGNIZE_SECONDS: Final = 60.0
-"""How often it is made sure that it is the same cluster as before: an address may lead to another one."""
+RECOGNIZE: Final = 12
+"""With every so many probes it is made sure that it is the same cluster as before: an address may lead to another."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +162,7 @@ class Member:
     # ---- is it well? ------------------------------------------------------------------------------------------
 
     async def _probe(self) -> None:
-        recognized = monotonic()
-        while True:
+        for number in count(1):
             began = monotonic()
             await self._renew()
             try:
@@ -172,9 +172,8 @@ class Member:
                     raise
                 self._version = await self._connected.ask(seconds=self._all.probe_seconds)
             took = monotonic() - began
-            if began - recognized > RECOGNIZE_SECONDS:
+            if number % RECOGNIZE == 0:
                 await self._connected.recognize(seconds=self._all.probe_seconds)
-                recognized = began
             self._all.metrics.cluster_probed(self.pool, self.name, took)
             self._probed.set()
             if self._in_order:
