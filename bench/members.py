@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from bench import ROOT
 from bench.audit import AuditLog, Write, tally
 from bench.cluster import MERGE, OPERATOR_USER, QUEUES, SYSTEM, Client, Json, Operator, eventually
+from bench.ratios import Ratio
 from bench.throughput import LIMIT_SECONDS, Bench, Meter
 
 if TYPE_CHECKING:
@@ -359,9 +360,9 @@ def measure(
         }
 
 
-def ratio(pairs: Sequence[Pair]) -> float:
-    """Return the rate of the second side over that of the first: the median of the pairs."""
-    return round(median(pair.first.seconds / pair.second.seconds for pair in pairs), 3)
+def ratio(pairs: Sequence[Pair]) -> Ratio:
+    """Return the rate of the second side over that of the first."""
+    return Ratio.of([pair.first.seconds / pair.second.seconds for pair in pairs])
 
 
 def _clusters(names: Sequence[str]) -> list[Json]:
