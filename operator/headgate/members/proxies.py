@@ -116,10 +116,8 @@ class Proxies:
         """
         member = self._view.member(cluster)
         left = {copy.uid for copy in self._view.stale(member)}
-        if not left:
-            return
-        logger.info("cluster %s has %d stale copies, which go before any is made", cluster, len(left))
-        member.clearing = True
+        if left:
+            logger.info("cluster %s has %d stale copies, which go before any is made", cluster, len(left))
         pause, longest = LOOK_SECONDS
         patience = monotonic() + CLEAR_SECONDS
         try:

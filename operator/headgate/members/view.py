@@ -97,6 +97,8 @@ class View:
             if not copy.assumed:
                 self._keep_gone(member, copy)
         member.listed = True
+        if anew:
+            member.clearing = bool(self.stale(member))
         member.lane.forgive()
         for key in (*before, *member.copies, *self.admitted.get(cluster, ())):
             member.lane.add(key)

@@ -104,8 +104,8 @@ def job_seen(raw: Json) -> Callable[[Proxies], None]:
     return lambda proxies: proxies.job_seen(raw)
 
 
-def listed(*copies: Json) -> Callable[[Proxies], None]:
-    return lambda proxies: proxies.copies_listed("east", list(copies))
+def listed(*copies: Json, anew: bool = False) -> Callable[[Proxies], None]:
+    return lambda proxies: proxies.copies_listed("east", list(copies), anew=anew)
 
 
 async def until(question: Callable[[], Any]) -> None:

@@ -92,9 +92,8 @@ async def test_nothing_is_made_before_stale_copies_are_gone(
     here, there = (f"{user.jobs_path}/it" for user in (scene.hub, scene.there))
     scene.there.client.patch(there, {"metadata": {"finalizers": ["example.com/keep"]}})
     again = scene.hub.client.patch(here, {"metadata": {"annotations": {ADMITTED_AT: "again"}}})
-    async with working(site, members, job_seen(again), listed(copy)) as proxies:
+    async with working(site, members, job_seen(again), listed(copy, anew=True)) as proxies:
         clearing = asyncio.create_task(proxies.clear("east"))
-        await asyncio.sleep(0)
         another_is_served(scene, proxies)
         await until(lambda: "deletionTimestamp" in scene.there.get_job("it")["metadata"])
         assert not other_is_there(scene)

@@ -179,6 +179,13 @@ def test_stale_copies_are_those_that_go(view: View) -> None:
     assert not stale(a_raw_copy(140, status=COMPLETE))
 
 
+def test_stale_copies_go_first_in_a_member_that_is_listed_anew(view: View) -> None:
+    view.copies_listed("east", [a_raw_copy(status=RUNNING)], anew=True)
+    assert not view.member("east").clearing
+    view.copies_listed("east", [a_raw_copy(uid="other", origin="deleted")], anew=True)
+    assert view.member("east").clearing
+
+
 def test_finished_pairs_keep_no_status(view: View) -> None:
     view.copy_seen("east", a_raw_copy(status=COMPLETE))
     view.job_seen(a_raw_proxy(11, status=COMPLETE))
