@@ -252,7 +252,8 @@ class PoolClusterStatus(Model):
     """How many active Jobs of the pool's queues are there."""
 
     last_probe_time: Timestamp | None = None
-    """When it was last asked how it is."""
+    """When a probe last found something else than the one before it. Probes that find the same are not written
+    down."""
 
     not_ready_since: Timestamp | None = None
     """Since when it has not answered; nothing while it answers."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from headgate.api.clusterpool import ClusterPool
 from headgate.api.jobqueue import JobQueue
 from headgate.dispatch.delivery import Deliveries, Outcome
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
@@ -110,7 +111,7 @@ class Dispatcher:
             case Notice():
                 self._events.record(decision)
             case Confirm():
-                self._spawn(self._confirm(decision.queue))
+                self._spawn(self._confirm(decision.queue, decision.pool))
             case _:
                 stamp = self._stamp()
                 self._spawn(self._write(decision, stamp, self._deliveries.deliver(decision, stamp)))
@@ -163,8 +164,10 @@ class Dispatcher:
             )
             self._events.record_write(write)
 
-    async def _confirm(self, name: str) -> None:
+    async def _confirm(self, name: str, pool: str | None) -> None:
         try:
+            if pool is not None:
+                await self._reread_pool(pool)
             raw = await read(self._api, JobQueue, name)
         except (ApiError, *UNREACHABLE) as error:
             if isinstance(error, ApiError) and error.is_missing:
@@ -177,7 +180,15 @@ class Dispatcher:
             self._engine.unconfirmed(name, self._clock())
         except ValueError as error:
             # The watch has said of it, or will, that it makes no sense; the question stands until it does.
-            logger.info("JobQueue %s cannot be read: %s", name, error)
+            logger.info("JobQueue %s, or its pool, cannot be read: %s", name, error)
             self._engine.unconfirmed(name, self._clock())
         else:
             self._engine.confirmed(name, raw, self._clock())
+
+    async def _reread_pool(self, name: str) -> None:
+        try:
+            self._engine.pool_changed(await read(self._api, ClusterPool, name))
+        except ApiError as error:
+            if not error.is_missing:
+                raise
+            self._engine.pool_gone(name)

@@ -21,6 +21,8 @@ from headgate.kube.paging import PAGE, pages
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from aiohttp.abc import AbstractResolver
+
 REQUEST_SECONDS = 30.0
 """How long one request may take; a watch is bounded by its own silence instead."""
 CONNECTIONS = 64
@@ -84,13 +86,19 @@ class Api:
     """One API server, with one pool of connections."""
 
     def __init__(
-        self, configuration: official.Configuration, *, request_seconds: float = REQUEST_SECONDS
+        self,
+        configuration: official.Configuration,
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+        resolver: AbstractResolver | None = None,
     ) -> None:
+        """Prepare a client; `resolver` looks up host names, or else the event loop does."""
         configuration.connection_pool_maxsize = CONNECTIONS
         self.configuration = configuration
         self.official = official.ApiClient(configuration)
         self.base = configuration.host
         self._request_seconds = request_seconds
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         self._watches: set[aiohttp.ClientResponse] = set()
         self._left: set[asyncio.Future[aiohttp.ClientResponse]] = set()
@@ -242,7 +250,7 @@ class Api:
         if self._session is None:
             tls = self.official.rest_client.ssl_context
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls, resolver=self._resolver),
                 timeout=aiohttp.ClientTimeout(total=self._request_seconds),
                 proxy=self.configuration.proxy,
                 trust_env=False,

@@ -31,6 +31,7 @@ from headgate.dispatch.probe import ClusterProbe
 from headgate.engine.engine import Engine
 from headgate.kube.client import UNREACHABLE, Api, ApiError
 from headgate.kube.events import EventRecorder
+from headgate.kube.lookups import Lookups
 from headgate.kube.resources import list_all
 from headgate.kube.retry import backoff, pause_after
 from headgate.members.identities import Identities, identity_of
@@ -203,6 +204,7 @@ class Operator:
                 engine=self._engine,
                 proxies=proxies,
                 identities=Identities(hub_id),
+                lookups=Lookups(),
                 metrics=self._metrics,
                 probe_seconds=self._settings.member_probe_seconds,
                 trusts=self._settings.trust_kubeconfigs,

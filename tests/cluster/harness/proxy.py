@@ -54,6 +54,12 @@ class Wire:
                     end.shutdown(socket.SHUT_RDWR)
         return len(pairs)
 
+    def lead_to(self, server: str) -> None:
+        """Lead new connections to another server, and drop those there are."""
+        parts = urlsplit(server)
+        self._target = (parts.hostname or "", parts.port or 443)
+        self.cut()
+
     def hold(self) -> None:
         """Let nothing through any more, in either way; connections stay, and new ones are taken."""
         self._open.clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -133,21 +133,26 @@ def test_the_cluster_that_headgate_runs_in_is_in_one_pool(
     api.patch("clusterpool", second, disabled).refused(*told)
 
 
+def status(active: int, *clusters: dict[str, object], state: str = "Running", generation: int = 1) -> Any:
+    """A pool's status, with so many active Jobs in the first cluster."""
+    counts = [active] + [0] * (len(clusters) - 1)
+    shown = [
+        {"name": one["name"], "active": count, "state": state}
+        for one, count in zip(clusters, counts, strict=True)
+    ]
+    return {"status": {"clusters": shown, "observedGeneration": generation}}
+
+
 def test_a_cluster_with_active_jobs_stays_in_its_pool(
     api: Api, make_pool: Callable[..., str], namespace: str
 ) -> None:
     east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
     here = make_pool(east, west)
 
-    def has(active: int) -> None:
-        status = [{"name": east["name"], "active": active}, {"name": west["name"], "active": 0}]
-        change = {"status": {"clusters": status}}
-        api.patch("clusterpool", here, change, subresource="status").accepted()
-
     def becomes(*clusters: dict[str, object], **spec: object) -> Answer:
         return api.patch("clusterpool", here, {"spec": {"clusters": list(clusters), **spec}})
 
-    has(active=3)
+    api.patch("clusterpool", here, status(3, east, west), subresource="status").accepted()
     told = (
         f'ClusterPool "{here}": spec.clusters: cluster "{east["name"]}" cannot be removed: 3 active Jobs are there',
         "disable it (state: Disabled), and remove it when status.clusters says active 0",
@@ -155,7 +160,62 @@ def test_a_cluster_with_active_jobs_stays_in_its_pool(
     becomes(west).refused(*told)
     becomes().refused(*told)
     api.send("replace", pool(here, {**west, "state": "Enabled"})).refused(*told)
-    becomes({**east, "state": "Disabled"}).accepted()
-    becomes({**east, "state": "Disabled"}, onClusterLost="Requeue").accepted()
-    has(active=0)
-    becomes(remote(f"north-{namespace}")).accepted()
+    becomes({**east, "state": "Disabled"}, west).accepted()
+    becomes({**east, "state": "Disabled"}, west, onClusterLost="Requeue").accepted()
+    becomes(west).refused(*told)
+
+
+def test_the_local_cluster_leaves_its_pool_when_no_job_is_active(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    """What was let through goes on there, whatever pool it is in."""
+    east = local(f"east-{namespace}")
+    here = make_pool(east)
+    change = {"spec": {"clusters": [local(f"north-{namespace}")]}}
+    api.patch("clusterpool", here, status(1, east), subresource="status").accepted()
+    api.patch("clusterpool", here, change).refused("cannot be removed: 1 active Jobs are there")
+    api.patch("clusterpool", here, status(0, east), subresource="status").accepted()
+    api.patch("clusterpool", here, change).accepted()
+
+
+def test_a_remote_cluster_leaves_its_pool_when_no_job_can_be_on_its_way_to_it(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
+    here = make_pool(east, west)
+
+    def becomes(*clusters: dict[str, object]) -> Answer:
+        return api.patch("clusterpool", here, {"spec": {"clusters": list(clusters)}})
+
+    def shown(active: int, state: str, generation: int) -> None:
+        change = status(active, east, west, state=state, generation=generation)
+        api.patch("clusterpool", here, change, subresource="status").accepted()
+
+    told = (
+        f'ClusterPool "{here}": spec.clusters: cluster "{east["name"]}" cannot be removed yet',
+        "disable it first (state: Disabled), and remove it when status.clusters says Terminated and active 0",
+    )
+    shown(0, "Running", 1)
+    becomes(west).refused(*told)
+    off = {**east, "state": "Disabled"}
+    becomes(off, west).accepted()
+    # Counted before it was disabled.
+    becomes(west).refused(*told)
+    shown(0, "Terminated", 1)
+    becomes(west).refused(*told)
+    shown(2, "Terminated", 2)
+    becomes(west).refused("cannot be removed: 2 active Jobs are there")
+    shown(0, "Terminated", 2)
+    becomes(off, {**west, "state": "Disabled"}).accepted()
+    # Counted before the other one was disabled: that it was not enabled in between is not known.
+    becomes({**west, "state": "Disabled"}).refused(*told)
+    shown(0, "Terminated", 3)
+    becomes({**west, "state": "Disabled"}).accepted()
+
+
+def test_a_remote_cluster_that_nobody_has_taken_note_of_may_leave(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
+    here = make_pool(east, west)
+    api.patch("clusterpool", here, {"spec": {"clusters": [west]}}).accepted()
