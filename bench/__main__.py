@@ -28,6 +28,9 @@ def main(
     rss_jobs: Annotated[int, typer.Option(help="Waiting Jobs for the memory figure.", min=100)] = 100_000,
     list_jobs: Annotated[int, typer.Option(help="Jobs that are listed.", min=100)] = 50_000,
     member_jobs: Annotated[int, typer.Option(help="Jobs in a run over members.", min=10)] = 300,
+    member_rounds: Annotated[
+        int, typer.Option(help="Pairs of runs over members: they vary more than others.", min=1)
+    ] = 9,
     profile: Annotated[
         Path | None, typer.Option(help="Profile the operator into files named like this; figures suffer.")
     ] = None,
@@ -42,7 +45,7 @@ def main(
         raise typer.BadParameter(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     if quick:
         rounds, jobs, rss_jobs, member_jobs = 1, min(jobs, 100), min(rss_jobs, 5_000), min(member_jobs, 30)
-        list_jobs = min(list_jobs, 1_000)
+        list_jobs, member_rounds = min(list_jobs, 1_000), 1
     # Into a file or a pipe, lines are as long as they need to be.
     console = Console(width=None if sys.stdout.isatty() else 150)
     if "resources" in parts and (lacking := resources.lacking()):
@@ -62,6 +65,7 @@ def main(
             "rss_jobs": rss_jobs,
             "list_jobs": list_jobs,
             "member_jobs": member_jobs,
+            "member_rounds": member_rounds,
             "profiled": bool(profile),
         },
         "figures": figures,
@@ -91,9 +95,12 @@ def main(
                 _memory(running, rss_jobs, figures, details)
             if "members" in parts:
                 console.log("dispatch to members")
-                pairs = members.measure(running, member_jobs, rounds, console.log, bench.profile)
-                figures.update({key: members.ratio(of) for key, of in pairs.items()})
-                details["members"] = pairs
+                pairs = members.measure(running, member_jobs, member_rounds, console.log, bench.profile)
+                ratios = {key: members.ratio(of) for key, of in pairs.items()}
+                for key, ratio in ratios.items():
+                    console.log(f"{key}: {ratio}")
+                    figures[key] = ratio.median
+                details["members"] = {key: {"ratio": ratios[key], "pairs": of} for key, of in pairs.items()}
     figures = {key: figures[key] for key in (target.key for target in report.TARGETS) if key in figures}
     report.show(figures, console)
     if not quick and not profile:

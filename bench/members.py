@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from bench import ROOT
 from bench.audit import AuditLog, Write, tally
 from bench.cluster import MERGE, OPERATOR_USER, QUEUES, SYSTEM, Client, Json, Operator, eventually
+from bench.ratios import Ratio
 from bench.throughput import LIMIT_SECONDS, Bench, Meter
 
 if TYPE_CHECKING:
@@ -271,14 +272,23 @@ class MemberBench(Bench):
 
     def _set_pool(self, side: Side) -> None:
         """Give the pool its members, and wait until it says that those that can answer are running, and no others."""
-        change = {"spec": {"clusters": _clusters(side.pool)}}
+        path, wanted = f"{POOLS}/{POOL}", _clusters(side.pool)
+        there: list[Json] = self.cluster.admin.call("GET", path)["spec"]["clusters"]
+        leaving = [{**one, "state": "Disabled"} for one in there if one["name"] not in side.pool]
+
+        def change(*clusters: Json) -> None:
+            body = {"spec": {"clusters": list(clusters)}}
+            self.cluster.admin.call("PATCH", path, body, content_type=MERGE)
 
         def changed() -> bool:
-            # Refused as long as the status says that Jobs of the last run are active in a member that is to go.
+            # Refused as long as it is not known that nothing is left in a member that is to go.
             with suppress(RuntimeError):
-                self.cluster.admin.call("PATCH", f"{POOLS}/{POOL}", change, content_type=MERGE)
+                change(*wanted)
                 return True
             return False
+
+        if leaving:
+            change(*wanted, *leaving)
 
         eventually(changed, within=60, what="a change of the pool")
         expected = {name: name in side.answering for name in side.pool}
@@ -350,9 +360,9 @@ def measure(
         }
 
 
-def ratio(pairs: Sequence[Pair]) -> float:
-    """Return the rate of the second side over that of the first: the median of the pairs."""
-    return round(median(pair.first.seconds / pair.second.seconds for pair in pairs), 3)
+def ratio(pairs: Sequence[Pair]) -> Ratio:
+    """Return the rate of the second side over that of the first."""
+    return Ratio.of([pair.first.seconds / pair.second.seconds for pair in pairs])
 
 
 def _clusters(names: Sequence[str]) -> list[Json]:

@@ -36,7 +36,7 @@ and so on have the same methods, to be awaited, and asynchronous iterators in pl
 snake_case: `queue.spec.run_concurrency`, `queue.status.jobs.waiting`; `to_dict()` gives them as the API has them.
 """
 SECTIONS: Final = {
-    "The client": ("Client", "UserInfo"),
+    "The client": ("Client", "UserInfo", "Leader", "Outage"),
     "Queues": (
         "Queues",
         "QueueEvent",
@@ -51,13 +51,17 @@ SECTIONS: Final = {
     "Jobs": (
         "Jobs",
         "JobEvent",
+        "JobSelection",
+        "JobFilters",
         "JobOptions",
         "JobInfo",
         "JobException",
         "JobPod",
         "LogLine",
+        "job_manifest",
         "Explanation",
         "Ahead",
+        "Doubt",
         "Hold",
     ),
     "As Flux has them": (

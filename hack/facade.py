@@ -37,7 +37,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack
 
 from headgate.api.names import GROUP
-from headgate.client._jobs import MAX_ENTRIES
 from headgate.client._sync_base import ClientBase
 
 if TYPE_CHECKING:

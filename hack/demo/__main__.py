@@ -81,7 +81,8 @@ def cluster(console: Console) -> Iterator[ControlPlane]:
     with ControlPlane.start() as control_plane:
         say("installing the chart and starting the operator …")
         kubeconfig = control_plane.kubeconfig
-        chart.install(kubeconfig)
+        # The story has a pool of its own, beside "default".
+        chart.install(kubeconfig, "--set=clusters.localInManyPools=true")
         namespace: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         chart.apply(kubeconfig, [namespace])
         token = chart.operator_kubeconfig(

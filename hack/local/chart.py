@@ -25,9 +25,9 @@ RETRY_SECONDS: Final = 30.0
 """A kind is served a moment after its definition is there, and what refers to it is refused until then."""
 
 
-def install(kubeconfig: Path) -> None:
+def install(kubeconfig: Path, *options: str) -> None:
     """Apply the chart, or apply it again; nothing that stands in the cluster is lost by it."""
-    objects = [body for body in rendered() if body["kind"] not in FOR_PODS]
+    objects = [body for body in rendered(*options) if body["kind"] not in FOR_PODS]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}
     definitions = [body for body in objects if body["kind"] == CRDS]
     apply(kubeconfig, [namespace, *definitions])
@@ -46,9 +46,9 @@ def install(kubeconfig: Path) -> None:
             return
 
 
-def rendered() -> list[dict[str, Any]]:
+def rendered(*options: str) -> list[dict[str, Any]]:
     """Return the objects of the chart as Helm would send them."""
-    command = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM]
+    command = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM, *options]
     return [body for body in yaml.safe_load_all(run(command)) if body]
 
 

@@ -51,8 +51,11 @@ def run(
     ] = "",
     metrics_host: Annotated[
         str,
-        typer.Option(envvar="HEADGATE_METRICS_HOST", help="The address for /metrics, /healthz and /readyz."),
-    ] = "0.0.0.0",
+        typer.Option(
+            envvar="HEADGATE_METRICS_HOST",
+            help="The address for /metrics, /healthz and /readyz; empty for all, of IPv4 and IPv6.",
+        ),
+    ] = "",
     metrics_port: Annotated[
         int, typer.Option(envvar="HEADGATE_METRICS_PORT", help="The port for them; 0 for any that is free.")
     ] = 8080,
@@ -113,9 +116,6 @@ def run(
         log_format=log_format,
     )
     logs.set_up(settings.log_level, settings.log_format)
-    # Names are looked up in libuv's threads, 4 by default: those of a few clusters whose lookup hangs would have the
-    # names of all others wait. It gives half of them to lookups, so this is one for each cluster of a full pool.
-    os.environ.setdefault("UV_THREADPOOL_SIZE", "128")
     uvloop.run(_run(settings))
 
 

@@ -33,6 +33,8 @@ from tests.cluster.harness.client import (
 from tests.cluster.harness.cluster import CHART, ROOT, Kubectl, kubectl_for
 from tests.cluster.harness.invariants import recount
 from tests.cluster.harness.operator import OperatorProcess
+from tests.cluster.harness.recorder import Recorder
+from tests.cluster.harness.witness import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +83,9 @@ class Site:
 
     def client(self, user: str, token: str | None = None) -> Client:
         return Client(self.cluster.server, token or self.cluster.tokens[user], self.cluster.ca_file)
+
+    def recorder(self) -> Recorder:
+        return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file)
 
     def helm(self, *arguments: str) -> str:
         command = [str(tool("helm")), "--kubeconfig", str(self.cluster.kubeconfig), *arguments]
@@ -280,30 +285,8 @@ def test_the_operator_has_the_rights_it_needs(site: Site, notes: str) -> None:
     before = site.forbidden_reads()
     operator = site.operator("rights").wait_until_leading()
     try:
-        # The default pool and queue come by themselves, others are applied. It scales to the minimum at once.
-        eventually(lambda: site.status("default")["clusters"])
-        site.kubectl("create", "deployment", "nodes", "--image=none", "--replicas=0", "-n", TEAM)
-        site.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([manifest(*each) for each in APPLIED]))
-        eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 4)
-        eventually(lambda: site.status("applied")["observedGeneration"])
-        for path in (ENVIRONMENTS, POLICIES):
-            eventually(lambda: site.admin.get(f"{path}/applied")["status"])  # noqa: B023 - asked at once
-        eventually(lambda: site.get("-n", TEAM, "deployment/nodes")[0]["status"].get("readyReplicas") == 1)
-
-        names = [f"by-alice-{number}" for number in range(4)]
-        for name in names:
-            assert site.submit(name, "applied")["spec"]["suspend"]
-        eventually(lambda: all(site.complete(name) for name in names))
-        assert site.counts("applied")["succeeded"] == 4
-        assert site.job(names[0])["metadata"]["annotations"]["headgate.dev/submitted-by"] == "alice"
-
-        # It also cancels, says so in an event, and gives the lead back.
-        site.submit("endless", "applied", seconds=ENDLESS)
-        eventually(lambda: site.admitted("endless"))
-        site.kubectl("patch", "jobqueue", "applied", "--type=merge", "-p", '{"spec":{"state":"Terminated"}}')
-        eventually(lambda: site.status("applied")["state"] == "Terminated")
-        events = f"/apis/events.k8s.io/v1/namespaces/{TEAM}/events"
-        eventually(lambda: [e for e in site.admin.items(events) if e["reason"] == "Canceled"])
+        with watched(site.recorder()):
+            do_all_there_is(site)
     finally:
         code = operator.stop()
     assert code == 0
@@ -319,6 +302,34 @@ def test_the_operator_has_the_rights_it_needs(site: Site, notes: str) -> None:
     said = operator.log.read_text()
     assert not re.search(r"cannot \w+ resource|Unauthorized|Traceback", said), said[-4000:]
     assert granted_writes(site) == used_writes(writes)
+
+
+def do_all_there_is(site: Site) -> None:
+    """Have the operator create, admit, scale, count, cancel and tell."""
+    # The default pool and queue come by themselves, others are applied. It scales to the minimum at once.
+    eventually(lambda: site.status("default")["clusters"])
+    site.kubectl("create", "deployment", "nodes", "--image=none", "--replicas=0", "-n", TEAM)
+    site.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([manifest(*each) for each in APPLIED]))
+    eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue=applied")) == 4)
+    eventually(lambda: site.status("applied")["observedGeneration"])
+    for path in (ENVIRONMENTS, POLICIES):
+        eventually(lambda: site.admin.get(f"{path}/applied")["status"])  # noqa: B023 - asked at once
+    eventually(lambda: site.get("-n", TEAM, "deployment/nodes")[0]["status"].get("readyReplicas") == 1)
+
+    names = [f"by-alice-{number}" for number in range(4)]
+    for name in names:
+        assert site.submit(name, "applied")["spec"]["suspend"]
+    eventually(lambda: all(site.complete(name) for name in names))
+    assert site.counts("applied")["succeeded"] == 4
+    assert site.job(names[0])["metadata"]["annotations"]["headgate.dev/submitted-by"] == "alice"
+
+    # It also cancels, and says so in an event. In the end it gives the lead back.
+    site.submit("endless", "applied", seconds=ENDLESS)
+    eventually(lambda: site.admitted("endless"))
+    site.kubectl("patch", "jobqueue", "applied", "--type=merge", "-p", '{"spec":{"state":"Terminated"}}')
+    eventually(lambda: site.status("applied")["state"] == "Terminated")
+    events = f"/apis/events.k8s.io/v1/namespaces/{TEAM}/events"
+    eventually(lambda: [e for e in site.admin.items(events) if e["reason"] == "Canceled"])
 
 
 def granted_writes(site: Site) -> set[tuple[str, str, str]]:
@@ -489,6 +500,21 @@ def test_viewers_and_editors(site: Site, operator: OperatorProcess) -> None:
         carol.patch(f"{QUEUES}/by-carol/status", {"status": {"state": "Drained"}})
     assert refused.value.status == 403
 
+    # She scales Deployments herself, and what else there is of it not.
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "nodes", "namespace": TEAM}
+    environment = {
+        "type": "OnDemand",
+        "instanceShape": {"cpu": 1},
+        "scaling": {"targetRef": scaled, "max": 1},
+    }
+    named = {**manifest("ComputeEnvironment", environment), "metadata": {"name": "by-carol"}}
+    carol.create(f"{ENVIRONMENTS}?dryRun=All", named)
+    scaled["kind"] = "NodeGroup"
+    with pytest.raises(
+        RefusedError, match=r'"carol" may not: it takes .* nodegroups/scale of the group apps'
+    ):
+        carol.create(f"{ENVIRONMENTS}?dryRun=All", named)
+
     # Not even with all that an admission has to say.
     site.submit("held", "by-carol")
     term = str(site.admin.get(LEASE)["spec"]["leaseTransitions"])
@@ -501,6 +527,33 @@ def test_viewers_and_editors(site: Site, operator: OperatorProcess) -> None:
     carol.delete(f"{site.alice.jobs_path}/held")
     eventually(lambda: site.status("by-carol")["depth"]["current"] == 0)
     eventually(lambda: carol.delete(f"{QUEUES}/by-carol"))
+
+
+def test_the_cluster_it_runs_in_is_in_one_pool(site: Site, operator: OperatorProcess) -> None:
+    def also(name: str) -> Json:
+        spec = {"clusters": [{"name": name, "local": True}]}
+        return {**manifest("ClusterPool", spec), "metadata": {"name": "second"}}
+
+    eventually(lambda: site.admin.get(f"{POOLS}/default"))
+    for name, told in (
+        ("here", 'Headgate runs in is already in pool "default", as "local"'),
+        ("local", "one pool only"),
+    ):
+        with pytest.raises(RefusedError, match=told):
+            site.admin.create(f"{POOLS}?dryRun=All", also(name))
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_or_in_several_if_wanted(several: bool) -> None:
+    bodies = rendered(f"--set=clusters.localInManyPools={str(several).lower()}")
+    (policy,) = [
+        body
+        for body in bodies
+        if body["kind"] == "ValidatingAdmissionPolicy"
+        and body["metadata"]["name"] == f"{FULL_NAME}-pool-clusters"
+    ]
+    messages = [rule["messageExpression"] for rule in policy["spec"]["validations"]]
+    assert any("Headgate runs in" in message for message in messages) != several
 
 
 def newer_chart(target: Path) -> Path:
@@ -554,37 +607,41 @@ def everything(site: Site) -> list[dict[str, str]]:
 
 def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> None:
     """One story: what it begins with lives through all that is done to the release."""
-    site.queue("narrow", actionConcurrency=1)
-    site.queue("closed", state="Drained")
-    site.queue("brief")
-    eventually(lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue in (narrow,closed,brief)")) == 12)
-    site.submit("active", "narrow", seconds=ENDLESS)
-    eventually(lambda: site.admitted("active"))
-    for name in ("first", "second", "third"):
-        site.submit(name, "narrow")
-    site.submit("mine", None, seconds=ENDLESS)
-    site.submit("mine-suspended", None, suspend=True)
 
     def untouched() -> list[Json]:
         bodies = [site.job("mine"), site.job("mine-suspended")]
         return [{"uid": body["metadata"]["uid"], "spec": body["spec"]} for body in bodies]
 
-    eventually(lambda: site.status("narrow")["jobs"]["waiting"] == 3)
-    counts, mine = site.counts("narrow"), untouched()
+    # A newer CRD ends the watches of its kind.
+    with watched(site.recorder(), may_relist=True):
+        site.queue("narrow", actionConcurrency=1)
+        site.queue("closed", state="Drained")
+        site.queue("brief")
+        eventually(
+            lambda: len(site.names(BINDINGS, "-l", "headgate.dev/queue in (narrow,closed,brief)")) == 12
+        )
+        site.submit("active", "narrow", seconds=ENDLESS)
+        eventually(lambda: site.admitted("active"))
+        for name in ("first", "second", "third"):
+            site.submit(name, "narrow")
+        site.submit("mine", None, seconds=ENDLESS)
+        site.submit("mine-suspended", None, suspend=True)
+        eventually(lambda: site.status("narrow")["jobs"]["waiting"] == 3)
+        counts, mine = site.counts("narrow"), untouched()
 
-    # Upgrade: other values, a newer CRD.
-    before = everything(site)
-    newer = newer_chart(site.directory / "newer")
-    site.upgrade(newer, "--set=logging.level=debug", "--set=replicas=3")
-    (deployment,) = site.get("-n", SYSTEM, f"deployment/{FULL_NAME}")
-    assert deployment["status"]["readyReplicas"] == 3
-    assert "--log-level=debug" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    eventually(lambda: "NEWER" in site.kubectl("get", "jobqueues").stdout)
-    assert everything(site) == before
-    assert site.counts("narrow") == counts
-    assert operator.leads
-    site.submit("after-upgrade", "brief")
-    eventually(lambda: site.complete("after-upgrade"))
+        # Upgrade: other values, a newer CRD.
+        before = everything(site)
+        newer = newer_chart(site.directory / "newer")
+        site.upgrade(newer, "--set=logging.level=debug", "--set=replicas=3")
+        (deployment,) = site.get("-n", SYSTEM, f"deployment/{FULL_NAME}")
+        assert deployment["status"]["readyReplicas"] == 3
+        assert "--log-level=debug" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        eventually(lambda: "NEWER" in site.kubectl("get", "jobqueues").stdout)
+        assert everything(site) == before
+        assert site.counts("narrow") == counts
+        assert operator.leads
+        site.submit("after-upgrade", "brief")
+        eventually(lambda: site.complete("after-upgrade"))
 
     # Uninstall, while the operator runs: its rights go first, and it still ends.
     before = everything(site)
@@ -628,16 +685,17 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     site.admin.patch(LEASE, {"spec": {"holderIdentity": ""}})
     again = site.operator("again").wait_until_leading()
     try:
-        eventually(lambda: site.waits("runs-long"))
-        assert not site.admitted("second")
-        site.admin.delete(f"{site.alice.jobs_path}/active")
-        eventually(lambda: site.complete("second") and site.complete("third"))
-        eventually(lambda: site.admitted("runs-long"))
-        assert not site.waits("leaves")
-        eventually(lambda: site.counts("narrow")["active"] == 1)
-        site.submit("last", "narrow")
-        assert site.waits("last")
-        eventually(lambda: "is Drained" in refusal(site, "closed"))
+        with watched(site.recorder()):
+            eventually(lambda: site.waits("runs-long"))
+            assert not site.admitted("second")
+            site.admin.delete(f"{site.alice.jobs_path}/active")
+            eventually(lambda: site.complete("second") and site.complete("third"))
+            eventually(lambda: site.admitted("runs-long"))
+            assert not site.waits("leaves")
+            eventually(lambda: site.counts("narrow")["active"] == 1)
+            site.submit("last", "narrow")
+            assert site.waits("last")
+            eventually(lambda: "is Drained" in refusal(site, "closed"))
     finally:
         code = again.stop()
     assert code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cluster.harness.client import RefusedError, User, eventually
-from tests.cluster.harness.cluster import VALIDATING
+from tests.cluster.harness.cluster import LEASE, VALIDATING
 from tests.cluster.harness.invariants import ADMITTED_AT, outcome, peaks, why_failed
-from tests.cluster.harness.proxy import Gate, through
+from tests.cluster.harness.proxy import Gate, Wire, through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -123,7 +122,7 @@ def held(
     return lease if admitted and name_of(lease) in alive else {}
 
 
-def test_a_frozen_leader_wakes_up_deposed(
+def test_what_a_frozen_leader_had_sent_is_refused_and_it_wakes_up_deposed(
     given: User, site: Site, replicas: Replicas, settled: Settled, tmp_path: Path
 ) -> None:
     if site.cluster.audit_log is None:
@@ -134,44 +133,79 @@ def test_a_frozen_leader_wakes_up_deposed(
         term = site.lease()["leaseTransitions"]
         new = replicas("new")
         given.queue("line", actionConcurrency=4)
-        given.queue("free")
+        given.queue("late", dispatch={"paused": True})
+        given.jobs(10, "late", prefix="late", seconds=0.1)
+        given.until_waiting("late", 10)
         given.jobs(30, "line", seconds=0.3)
         eventually(lambda: given.status("line")["jobs"]["succeeded"] >= 4)
 
+        # What the old one sends from now on arrives late.
+        gate.hold(f"PATCH {given.jobs_path}")
+        given.change_queue("late", dispatch={"paused": False})
+        eventually(lambda: gate.holds >= 10, every=0.02)
         with old.frozen():
-            given.change_queue("line", dispatch={"paused": True})
+            for queue in ("line", "late"):
+                given.change_queue(queue, dispatch={"paused": True})
             # Here the Lease expires.
             new.wait_until_leading()
             assert site.lease()["leaseTransitions"] == term + 1
-            # The new one is held still for a moment, so that what the old one tries is not already done. And the old
-            # one is kept from reading the Lease, so that it tries before it is told that another leads.
-            new.signal(signal.SIGSTOP)
-            gate.hold("/leases")
             since = site.audit_size()
-            given.jobs(10, "free", prefix="free", seconds=0.1)
-
-        def refused() -> list[dict[str, Any]]:
-            return [
-                entry
-                for entry in site.audit(since)
-                if entry["verb"] == "patch" and entry["responseStatus"]["code"] in (403, 422)
-            ]
-
-        try:
-            tried = eventually(refused, every=0.02)
             gate.release()
-            assert old.wait_for_end() == 3
-        finally:
-            new.signal(signal.SIGCONT)
-    assert "is not the current term" in tried[0]["responseStatus"]["message"]
-    given.change_queue("line", dispatch={"paused": False})
+
+            def refused() -> list[str]:
+                return [
+                    entry["responseStatus"]["message"]
+                    for entry in site.audit(since)
+                    if entry["verb"] == "patch" and entry["responseStatus"]["code"] in (403, 422)
+                ]
+
+            tried = eventually(refused, every=0.02)
+        # It does not ask any more, nor try.
+        assert old.wait_for_end() == 3
+    assert all("is not the current term" in message for message in tried)
+    for queue in ("line", "late"):
+        given.change_queue(queue, dispatch={"paused": False})
     given.succeeded("line", 30)
-    given.succeeded("free", 10)
-    for queue in ("line", "free"):
+    given.succeeded("late", 10)
+    for queue in ("line", "late"):
         settled(given.full(queue))
     terms = {body["metadata"]["name"]: body["metadata"]["annotations"][TERM] for body in given.all_jobs()}
     assert set(terms.values()) == {str(term), str(term + 1)}
-    assert {terms[name] for name in terms if name.startswith("free")} == {str(term + 1)}
+    assert {terms[name] for name in terms if name.startswith("late")} == {str(term + 1)}
+
+
+def test_a_leader_that_nobody_answers_has_ended_before_another_one_leads(
+    given: User, site: Site, replicas: Replicas, tmp_path: Path
+) -> None:
+    """Its connections stand, and nothing comes over them any more."""
+    with Wire(site.cluster.server) as wire:
+        kubeconfig = through(wire.server, site.operator_kubeconfig, tmp_path)
+        old = replicas("old", kubeconfig=kubeconfig).wait_until_leading()
+        term = site.lease()["leaseTransitions"]
+        new = replicas("new")
+        eventually(lambda: new.fetch("/readyz") == (200, "[+]standby ok\n"))
+        with wire.held():
+            eventually(lambda: site.lease()["leaseTransitions"] != term, every=0.02)
+            assert old.code == 3
+    new.wait_until_leading()
+    given.queue("line")
+    given.job("one", "line", seconds=0.1)
+    given.succeeded("line", 1)
+
+
+def test_a_lease_that_is_deleted_begins_no_term_anew(given: User, site: Site, replicas: Replicas) -> None:
+    given.queue("line")
+    terms = []
+    for part in range(2):
+        leader = replicas(f"replica-{part}").wait_until_leading()
+        terms.append(site.lease()["leaseTransitions"])
+        given.job(f"job-{part}", "line", seconds=0.1)
+        given.succeeded("line", part + 1)
+        assert given.get_job(f"job-{part}")["metadata"]["annotations"][TERM] == str(terms[-1])
+        if part == 0:
+            site.admin.delete(LEASE)
+            assert leader.wait_for_end() == 3
+    assert terms[0] + 1 < terms[1] < 2**31
 
 
 def test_told_to_stop_it_hands_over_at_once(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from controlplane import ClusterAccess
     from tests.cluster.harness.operator import OperatorProcess
+    from tests.cluster.harness.recorder import Recorder
 
 
 class PatientWorld(World):
@@ -41,7 +42,11 @@ class PatientWorld(World):
 
 @pytest.fixture
 def story(
-    control_plane: ClusterAccess, operator: OperatorProcess, given: User, monkeypatch: pytest.MonkeyPatch
+    control_plane: ClusterAccess,
+    operator: OperatorProcess,
+    recorder: Recorder,
+    given: User,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Story]:
     # On a slow machine it may take the operator a while to know of a Job.
     monkeypatch.setattr("hack.demo.story.KNOWN_AFTER", timedelta(seconds=20))

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kubernetes.aio.config import incluster_config, kube_config
+from kubernetes.aio.config import incluster_config
 
 from headgate.kube.client import Api
 
@@ -30,7 +30,7 @@ def test_the_token_of_the_pod_is_used_and_read_again(
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(server.port))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(authority))
-    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
 
     async def names() -> list[str]:
         api = await Api.connect()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,3 +213,81 @@ def test_a_job_that_fails_at_the_api_server_does_not_hold_up_others(given: User)
     left = [outcome(body) for body in given.all_jobs()]
     assert left == ["succeeded"] * len(left)
     assert len(left) >= 3
+
+
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+
+
+@contextmanager
+def failing_webhook(site: Site, given: User, job: str, *, hangs: bool) -> Iterator[None]:
+    """Have the API server ask somebody about each change of a Job in a namespace who is not there, or does not answer.
+
+    `job` is one of these Jobs.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if hangs else 1
+        yield from _asked_by_the_api_server(site, given, job, f"https://127.0.0.1:{port}/")
+
+
+def _asked_by_the_api_server(site: Site, given: User, job: str, url: str) -> Iterator[None]:
+    webhook = {
+        "name": f"{given.namespace}.example.com",
+        "clientConfig": {"url": url},
+        "timeoutSeconds": 3,
+        "rules": [
+            {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["jobs"]}
+        ],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": given.namespace}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+
+    def fails() -> bool:
+        try:
+            site.admin.patch(f"{given.jobs_path}/{job}?dryRun=All", {"metadata": {"labels": {"probe": "x"}}})
+        except RefusedError as error:
+            return error.status == 500 and "failed calling webhook" in error.message
+        return False
+
+    site.admin.create(WEBHOOKS, {"metadata": {"name": given.namespace}, "webhooks": [webhook]})
+    try:
+        eventually(fails)
+        yield
+    finally:
+        site.admin.delete(f"{WEBHOOKS}/{given.namespace}")
+    eventually(lambda: not fails())
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["fails", "hangs"])
+def test_a_webhook_that_fails_in_one_namespace_stops_no_other(
+    given: User, site: Site, settled: Settled, hangs: bool
+) -> None:
+    other = site.given()
+    given.queue("line", dispatch={"paused": True})
+    given.queue("shared", actionConcurrency=1, dispatch={"paused": True})
+    # More than are sent at once.
+    given.jobs(40, "line", seconds=0.1)
+    given.job("first", "shared", seconds=0.1)
+    given.until_waiting("line", 40)
+    other.job("second", None, labels={"headgate.dev/queue": given.full("shared")}, seconds=0.1)
+    given.until_waiting("shared", 2)
+
+    with failing_webhook(site, given, "first", hangs=hangs):
+        for queue in ("line", "shared"):
+            given.change_queue(queue, dispatch={"paused": False})
+        other.queue("line")
+        other.jobs(40, "line", seconds=0.1)
+
+        other.succeeded("line", 40)
+        # Nor does a Job keep a place that it cannot take.
+        given.succeeded("shared", 1)
+        assert outcome(other.get_job("second")) == "succeeded"
+        for name in ("first", "job-0000", "job-0039"):
+            (event,) = eventually(lambda name=name: given.events_on(name, reason="Refused"))  # type: ignore[misc]
+            assert "failed calling webhook" in event["note"]
+        assert settled(given.full("line"))["jobs"]["waiting"] == 40
+
+    given.succeeded("line", 40)
+    given.succeeded("shared", 2)
+    settled(given.full("shared"))

@@ -112,7 +112,8 @@ def installed(first: World, folder: Path) -> Iterator[OperatorProcess]:
 @pytest.fixture(scope="module")
 def lively(first: World, installed: OperatorProcess) -> World:
     """The first cluster, with queues that have a past, and something in them."""
-    fill(first)
+    with watched(first.site.recorder()):
+        fill(first)
     return first
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.harness.client import User, eventually
-from tests.cluster.harness.cluster import OPERATOR_USER, RELEASE
+from tests.cluster.harness.cluster import OPERATOR_USER, RELEASE, VALIDATING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,43 @@ def test_what_is_not_ready_is_named_and_refusals_are_told(
 
     given.succeeded("line", 1)
     poor.wait_until_leading()
+
+
+def test_a_queue_whose_bindings_are_refused_stops_no_other(
+    given: User, site: Site, replicas: Callable[..., OperatorProcess]
+) -> None:
+    role = site.admin.get(CLUSTER_ROLE)
+    rules = [rule for rule in role["rules"] if rule["apiGroups"] != ["admissionregistration.k8s.io"]]
+    (rule,) = [rule for rule in role["rules"] if rule not in rules]
+    good = [f"{RELEASE}-{policy}-{given.full('good')}" for policy in ("job-intake", "job-proxy", "job-pool")]
+    rules.append({**rule, "verbs": ["get", "list", "watch"]})
+    rules.append({**rule, "verbs": ["create", "patch"], "resourceNames": good})
+    bad = {
+        "group": "admissionregistration.k8s.io",
+        "resource": "validatingadmissionpolicybindings",
+        "name": "bad",
+    }
+    site.admin.patch(CLUSTER_ROLE, {"rules": rules})
+    try:
+        eventually(lambda: not site.may(OPERATOR_USER, verb="patch", **bad))
+        for queue in ("bad", "good"):
+            given.queue(queue)
+        operator = replicas("operator").wait_until_leading()
+
+        (event,) = eventually(lambda: given.events_on(given.full("bad"), reason="BindingsRefused"))
+        assert "forbidden" in event["note"]
+        status, text = operator.fetch("/readyz")
+        assert (status, "[!]bindings: refused for " in text) == (200, True), text
+        assert not given.events_on(given.full("good"), reason="BindingsRefused")
+        assert site.admin.get(f"{VALIDATING}/{good[0]}")
+        for queue in ("bad", "good"):
+            given.job(f"in-{queue}", queue, seconds=0.1)
+            given.succeeded(queue, 1)
+    finally:
+        site.admin.patch(CLUSTER_ROLE, {"rules": role["rules"]})
+
+    eventually(lambda: site.admin.get(f"{VALIDATING}/{RELEASE}-job-intake-{given.full('bad')}"))
+    eventually(lambda: "[+]bindings ok" in operator.fetch("/readyz")[1])
 
 
 @pytest.mark.usefixtures("recorder")

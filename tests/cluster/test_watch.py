@@ -12,10 +12,20 @@ import pytest
 import yaml
 
 from controlplane import ControlPlane
-from tests.cluster.harness.client import JOBS, QUEUES, Client, User, eventually
+from tests.cluster.harness.client import (
+    ENVIRONMENTS,
+    JOBS,
+    POLICIES,
+    POOLS,
+    QUEUES,
+    Client,
+    User,
+    condition,
+    eventually,
+)
 from tests.cluster.harness.cluster import LEASE, Site, install
 from tests.cluster.harness.invariants import QUEUE, outcome, peaks, recount
-from tests.cluster.harness.proxy import Wire, through
+from tests.cluster.harness.proxy import Gate, Wire, through
 from tests.cluster.harness.witness import watched
 
 if TYPE_CHECKING:
@@ -25,9 +35,14 @@ if TYPE_CHECKING:
     from tests.cluster.harness.operator import OperatorProcess
     from tests.cluster.harness.recorder import Recorder
 
+STEPPED_DOWN = 3
+"""The exit code of an operator that lost the lead."""
+KINDS = (QUEUES, POOLS, ENVIRONMENTS, POLICIES)
+WATCHES = "watch="
+"""In every request for a watch."""
+KOPFS_START = "GET /apis/headgate.dev/v1alpha1 HTTP"
+"""The first that kopf asks for, after the operator has listed what there is."""
 API_SERVER = "kube-apiserver"
-CANNOT_RENEW = "cannot renew the Lease"
-"""What the operator says then in its log."""
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +60,24 @@ def renewed_after(site: Site, since: str) -> bool:
 
 
 def restart_the_api_server(site: Site, operator: OperatorProcess) -> None:
-    """Restart it under an operator that has felt that it is away.
+    """Restart it under an operator.
 
-    A leader that cannot renew its Lease within ten seconds steps down, and rightly so, but to start an API server may
-    take longer. So the operator is held still for that part, once it has failed to renew. Its clock goes on, but what
-    it does first when it goes on itself is to try again.
+    A leader that cannot renew its Lease within ten seconds steps down, and rightly so; to start an API server may take
+    longer or not. Where it did, it is started anew, as a kubelet would.
     """
-    before = operator.log.read_text().count(CANNOT_RENEW)
     site.cluster.stop_component(API_SERVER)
-    eventually(lambda: operator.log.read_text().count(CANNOT_RENEW) > before)
-    with operator.frozen():
-        site.cluster.start_component(API_SERVER)
-        token = yaml.safe_load(site.operator_kubeconfig.read_text())["users"][0]["user"]["token"]
-        as_operator = Client(site.cluster.server, token, site.cluster.ca_file)
-        eventually(lambda: as_operator.get(LEASE))
+    site.cluster.start_component(API_SERVER)
+    token = yaml.safe_load(site.operator_kubeconfig.read_text())["users"][0]["user"]["token"]
+    as_operator = Client(site.cluster.server, token, site.cluster.ca_file)
+    since = eventually(lambda: as_operator.get(LEASE))["spec"]["renewTime"]
+
+    def leads() -> bool:
+        if operator.code is not None:
+            assert operator.wait_for_end() == STEPPED_DOWN
+            operator.start()
+        return operator.leads and renewed_after(site, since)
+
+    eventually(leads)
 
 
 def exact(site: Site, given: User, queue: str) -> bool:
@@ -69,7 +88,7 @@ def exact(site: Site, given: User, queue: str) -> bool:
 
 
 def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> None:
-    """Its memory of watches is gone with it, so the operator is told 410 and lists anew."""
+    """Its memory of watches is gone with it, and what was asked of it gets no answer."""
     site = own_site
     operator = site.operator(tmp_path).start().wait_until_leading()
     given = site.given()
@@ -87,8 +106,6 @@ def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> N
                 given.jobs(40, "line", prefix=f"line-{part}", seconds=0.3)
                 assert [body for body in given.all_jobs() if body["spec"]["suspend"]], "nothing is left to do"
                 restart_the_api_server(site, operator)
-                since = eventually(site.lease)["renewTime"]
-                eventually(partial(renewed_after, site, since))
 
             given.succeeded("line", full + 80, within=240)
             given.succeeded("runs", 20)
@@ -96,20 +113,23 @@ def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> N
             assert peaks(recorder.record(), given.full("line"))[0] == 7
     finally:
         code = operator.stop()
-    log = operator.log.read_text()
-    assert code == 0, log[-2000:]
-    assert "listing them anew" in log, "the API server remembered: nothing was relisted"
+    assert code == 0, operator.log.read_text()[-2000:]
 
 
+@pytest.mark.parametrize("forgotten", [False, True], ids=["remembered", "forgotten"])
 def test_what_was_missed_while_the_watch_was_gone_is_made_up_for(
-    site: Site, tmp_path: Path, recorder: Recorder, settled: Callable[..., dict[str, Any]]
+    site: Site,
+    tmp_path: Path,
+    recorder: Recorder,
+    settled: Callable[..., dict[str, Any]],
+    forgotten: bool,
 ) -> None:
     """Jobs and queues come and go while the operator cannot hear it."""
     given = site.given()
     site.free_lease()
-    with Wire(site.cluster.server) as wire:
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
         operator = site.operator(
-            tmp_path, kubeconfig=through(wire.server, site.operator_kubeconfig, tmp_path)
+            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
         ).start()
         try:
             operator.wait_until_leading()
@@ -117,19 +137,24 @@ def test_what_was_missed_while_the_watch_was_gone_is_made_up_for(
             given.jobs(5, "line", seconds=0.1)
             given.until_waiting("line", 5)
 
-            with operator.frozen():
-                assert wire.cut() > 0
-                given.client.delete(f"{given.jobs_path}/job-0000")
-                given.job("new", "line", seconds=0.1)
-                given.queue("other")
-                given.job("there", "other", seconds=0.1)
-                given.change_queue("line", dispatch={"paused": False})
+            gate.hold(WATCHES)
+            gate.cut()
+            given.client.delete(f"{given.jobs_path}/job-0000")
+            given.job("new", "line", seconds=0.1)
+            given.queue("other")
+            given.job("there", "other", seconds=0.1)
+            given.change_queue("line", dispatch={"paused": False})
+            if forgotten:
+                gate.forget(f"{JOBS}?", f"{QUEUES}?")
+            gate.release()
 
             given.succeeded("line", 5)
             given.succeeded("other", 1)
             settled(given.full("line"))
+            assert gate.remembers
         finally:
             assert operator.stop() == 0
+    assert ("listing them anew" in operator.log.read_text()) is forgotten
 
 
 def test_connections_are_cut_again_and_again(
@@ -176,3 +201,121 @@ def test_connections_are_cut_again_and_again(
     assert peaks(record, given.full("line"))[0] == 8
     assert peaks(record, given.full("runs"))[1] == 3
     assert site.admin.get(f"{QUEUES}/{given.full('line')}")["status"]["jobs"]["total"] == 8 + parts * 25
+
+
+def make_some(given: User) -> None:
+    """Two of each kind: one to be deleted, one to be deleted and created anew."""
+    for name in ("gone", "anew"):
+        given.queue(name)
+        given.pool(name, f"in-{name}")
+        given.environment(name, capacity={"cpu": "1"})
+        given.policy(name)
+    given.job("done", "anew", seconds=0.1)
+    given.succeeded("anew", 1)
+    for path in KINDS:
+        for name in ("gone", "anew"):
+            eventually(partial(is_ready, given, path, name))
+
+
+def is_ready(given: User, path: str, name: str) -> bool:
+    return bool(
+        condition(given.client.get(f"{path}/{given.full(name)}")["status"], "Ready")["status"] == "True"
+    )
+
+
+def delete_them(given: User) -> None:
+    """Delete all of them, and create some anew with something else in their specs."""
+    given.client.delete(f"{given.jobs_path}/done")
+    for path in KINDS:
+        for name in ("gone", "anew"):
+            given.client.delete(f"{path}/{given.full(name)}")
+    given.queue("anew", dispatch={"paused": True})
+    given.pool("anew", "elsewhere")
+    given.environment("anew", capacity={"cpu": "2"})
+    given.policy("anew", computeReservation=10)
+
+
+def knows_what_there_is(given: User, operator: OperatorProcess) -> None:
+    """Wait until the operator goes by what there is now, and by nothing of what there was."""
+    eventually(lambda: operator.metric("headgate_waiting", queue=given.full("gone")) is None)
+    given.job("stranded", "gone", seconds=0.1)
+    (event,) = eventually(lambda: given.events_on("stranded", reason="QueueNotFound"))
+    assert given.full("gone") in event["note"]
+    assert given.get_job("stranded")["spec"]["suspend"] is True
+    for queue, spec, reason in (
+        ("pool", {"pool": given.full("gone")}, "PoolNotFound"),
+        ("environment", {"computeEnvironments": given.using("gone")}, "ComputeEnvironmentNotFound"),
+        ("policy", {"schedulingPolicy": given.full("gone")}, "SchedulingPolicyNotFound"),
+    ):
+        given.queue(queue, **spec)
+        eventually(lambda queue=queue, reason=reason: stalled(given, queue) == reason)  # type: ignore[misc]
+
+    def anew() -> bool:
+        status = given.status("anew")
+        assert (status["jobs"]["total"], status["dispatch"]["paused"]) == (0, True)
+        assert given.environment_status("anew")["free"]["cpu"] == "2"
+        assert [cluster["name"] for cluster in given.pool_status("anew")["clusters"]] == [
+            given.full("elsewhere")
+        ]
+        return is_ready(given, POLICIES, "anew")
+
+    eventually(anew)
+
+
+def stalled(given: User, queue: str) -> str:
+    return str(given.condition(queue, "Stalled")["reason"])
+
+
+def test_what_was_deleted_while_the_watch_was_gone_is_not_gone_by(
+    site: Site, tmp_path: Path, recorder: Recorder
+) -> None:
+    """The API server has forgotten where the watch stopped, so kopf is told of all there is, and of nothing else."""
+    given = site.given()
+    site.free_lease()
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
+        operator = site.operator(
+            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
+        ).start()
+        try:
+            operator.wait_until_leading()
+            make_some(given)
+
+            gate.hold(WATCHES)
+            gate.cut()
+            delete_them(given)
+            gate.forget(*(f"{path}?" for path in KINDS))
+            gate.release()
+
+            knows_what_there_is(given, operator)
+            eventually(lambda: gate.remembers)
+        finally:
+            assert operator.stop() == 0
+
+
+def test_what_is_deleted_while_the_operator_starts_is_not_gone_by(
+    site: Site, tmp_path: Path, recorder: Recorder
+) -> None:
+    """Between its own first list, by which it rebuilds the engine, and kopf's, no watch tells of anything."""
+    given = site.given()
+    site.free_lease()
+    first = site.operator(tmp_path, "first").start()
+    try:
+        first.wait_until_leading()
+        make_some(given)
+    finally:
+        assert first.stop() == 0
+    with Gate(site.cluster.server, site.cluster.ca_file) as gate:
+        gate.hold(KOPFS_START)
+        operator = site.operator(
+            tmp_path, "second", kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
+        ).start()
+        try:
+            operator.wait_until_leading()
+            eventually(lambda: operator.metric("headgate_waiting", queue=given.full("gone")) is not None)
+
+            delete_them(given)
+            gate.release()
+
+            knows_what_there_is(given, operator)
+        finally:
+            assert operator.stop() == 0

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from bench import ROOT
 from bench.engine import GROWTHS, Kind, Shape, World, measure
+from bench.ratios import Ratio, interval
 from bench.report import TARGETS
 from bench.resources import Sample, busiest_second, cores
 
@@ -77,3 +78,22 @@ def test_the_busiest_second_is_one_of_a_second() -> None:
 
     assert busiest_second(samples) == pytest.approx(0.2)
     assert cores(samples[0], samples[-1]) == pytest.approx(0.2 / 1.75)
+
+
+@pytest.mark.parametrize(
+    ("count", "left_out", "confidence"),
+    [(1, 0, 0.0), (3, 0, 0.75), (6, 0, 0.969), (9, 1, 0.961), (20, 5, 0.959)],
+)
+def test_an_interval_is_as_wide_as_so_many_values_make_it(
+    count: int, left_out: int, confidence: float
+) -> None:
+    found, sure = interval(count)
+    assert found == left_out
+    assert sure == pytest.approx(confidence, abs=0.001)
+
+
+def test_what_pairs_amount_to() -> None:
+    ratio = Ratio.of([1.1, 0.9, 1.0, 0.8, 1.2, 0.95, 1.05, 0.7, 1.4])
+
+    assert (ratio.median, ratio.low, ratio.high, ratio.least, ratio.most) == (1.0, 0.8, 1.2, 0.7, 1.4)
+    assert str(ratio) == "1.0; with 96% confidence from 0.8 to 1.2, by 9 pairs from 0.7 to 1.4"

@@ -172,8 +172,9 @@ class PoolMember(Model):
     maintenance, or before it is removed, which needs status to say active 0. Default: Enabled."""
 
     local: bool = False
-    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool. Of local and
-    kubeconfigSecretRef a cluster has one."""
+    """True for the cluster that Headgate itself runs in. It then is the only cluster of its pool, and no other pool
+    has it, unless the chart's clusters.localInManyPools lets them. Of local and kubeconfigSecretRef a cluster has
+    one."""
 
     kubeconfig_secret_ref: KubeconfigSecretRef | None = None
     """How to reach a cluster that Headgate does not run in: a Secret with a kubeconfig. A change of the Secret
@@ -251,7 +252,8 @@ class PoolClusterStatus(Model):
     """How many active Jobs of the pool's queues are there."""
 
     last_probe_time: Timestamp | None = None
-    """When it was last asked how it is."""
+    """When a probe last found something else than the one before it. Probes that find the same are not written
+    down."""
 
     not_ready_since: Timestamp | None = None
     """Since when it has not answered; nothing while it answers."""

@@ -220,7 +220,8 @@ class Scaling(Model):
 
     target_ref: ScaleTargetRef
     """What is scaled: any object that has a scale subresource, such as a Deployment, or what a provider of
-    nodes has for a group of them. Its replicas are the instances of the environment."""
+    nodes has for a group of them. Its replicas are the instances of the environment. To set or change
+    anything of scaling, you need the right to patch or update the scale of that object yourself."""
 
     min: Limit = Field(default=0, json_schema_extra=crd(default=True))
     """How many instances there are at least. Default: 0."""

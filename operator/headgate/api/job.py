@@ -24,6 +24,7 @@ from headgate.api.names import (
     REASON_DEPENDENCY_FAILED,
     REASON_QUEUE_FULL,
     REASON_TIMED_OUT,
+    REASON_WRONG_MANAGER,
     RETRY_OF_ANNOTATION,
 )
 
@@ -56,6 +57,7 @@ _OUTCOMES: Final[Mapping[object, Outcome]] = {
     REASON_QUEUE_FULL: "canceled",
     REASON_DEPENDENCY_FAILED: "canceled",
     REASON_DEPENDENCY_CYCLE: "canceled",
+    REASON_WRONG_MANAGER: "canceled",
     REASON_TIMED_OUT: "timedOut",
     REASON_DEADLINE_EXCEEDED: "timedOut",
 }

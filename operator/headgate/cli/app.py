@@ -1,5 +1,6 @@
 """The program: its verbs, and what may stand before them."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from headgate import __version__
+from headgate.cli.command import Command
 from headgate.cli.completion import completion, prepare
 from headgate.cli.doctor import doctor
 from headgate.cli.environment import get_environment, list_environments
@@ -30,7 +32,7 @@ from headgate.cli.queue.migrate import migrate_queue
 from headgate.cli.queue.tag import tag_queue
 from headgate.cli.queue.update import update_queue
 from headgate.cli.queue.watch import watch_queues
-from headgate.cli.verb import Connection, Context, Kubeconfig
+from headgate.cli.verb import Context, Kubeconfig, Namespace, Namespaced
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -89,10 +91,10 @@ for name, verbs in VERBS.items():
         continue
     group = typer.Typer(name=name, help=GROUPS[name], no_args_is_help=True, rich_markup_mode=None)
     for verb, command in verbs.items():
-        group.command(verb, help=help_of(command))(command)
+        group.command(verb, cls=Command, help=help_of(command))(command)
     app.add_typer(group)
-app.command("doctor", help=help_of(doctor))(doctor)
-app.command("completion", help=help_of(completion))(completion)
+app.command("doctor", cls=Command, help=help_of(doctor))(doctor)
+app.command("completion", cls=Command, help=help_of(completion))(completion)
 
 
 def _version(*, wanted: bool) -> None:
@@ -107,6 +109,7 @@ def connection(
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    namespace: Namespace = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -118,11 +121,19 @@ def connection(
     ] = False,
 ) -> None:
     """Remember what stands before the verb."""
-    ctx.obj = Connection(kubeconfig, context)
+    ctx.obj = Namespaced(kubeconfig, context, namespace)
 
 
 def main() -> None:
     """Entry point of `headgate` and, as a plugin of kubectl, of `kubectl-headgate`."""
     prepare()
     plugin = Path(sys.argv[0]).name.startswith("kubectl-")
-    app(prog_name="kubectl headgate" if plugin else "headgate")
+    try:
+        try:
+            app(prog_name="kubectl headgate" if plugin else "headgate")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # What could not be written stays in the buffer, and would be tried again, and told of, at the very end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"error: {error}")

@@ -5,8 +5,6 @@ completes nothing and says nothing.
 """
 
 import asyncio
-import contextlib
-import io
 import os
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal
@@ -34,9 +32,7 @@ def names_of(ask: Callable[[AsyncClient], Awaitable[list[str]]]) -> Callable[...
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         already = {word for value in ctx.params.values() if isinstance(value, list) for word in value}
         try:
-            # The official client says by itself, on stderr, that a kubeconfig is not there.
-            with contextlib.redirect_stderr(io.StringIO()):
-                found = asyncio.run(names(_connection(ctx)))
+            found = asyncio.run(names(_connection(ctx)))
         except Exception:  # whatever it is, nobody who presses Tab wants to read it
             return []
         return sorted(name for name in found if name.startswith(incomplete) and name not in already)
@@ -47,8 +43,11 @@ def names_of(ask: Callable[[AsyncClient], Awaitable[list[str]]]) -> Callable[...
 def _connection(ctx: typer.Context) -> Connection:
     """Return what the options said that stand in the line so far."""
     root = ctx.find_root().params
-    here = Namespaced(**{key: ctx.params.get(key) for key in ("kubeconfig", "context", "namespace")})
-    return here.over(Connection(root.get("kubeconfig"), root.get("context")))
+    here, before = (
+        Namespaced(**{key: params.get(key) for key in ("kubeconfig", "context", "namespace")})
+        for params in (ctx.params, root)
+    )
+    return here.over(before)
 
 
 def prepare() -> None:

@@ -11,10 +11,18 @@ import typer
 
 from headgate import __version__
 from headgate.api.names import CONDITION_STALLED, GROUP, VERSION
-from headgate.api.times import seconds
 from headgate.cli.output.ages import duration
+from headgate.cli.output.visible import visible
 from headgate.cli.verb import Session, verb
-from headgate.client import AsyncClient, ForbiddenError, NotFoundError
+from headgate.client import (
+    AsyncClient,
+    ConfigurationError,
+    ForbiddenError,
+    HeadgateError,
+    NotAuthenticatedError,
+    NotFoundError,
+    UnreachableError,
+)
 
 CRDS: Final = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1"
@@ -54,12 +62,18 @@ async def doctor(session: Session) -> None:
     for title, check in CHECKS.items():
         try:
             async for finding in check(session.client):
-                typer.echo(f"{finding.result:<9}{finding.text}")
+                typer.echo(visible(f"{finding.result:<9}{finding.text}"))
                 if finding.remedy:
-                    typer.echo(f"{'':<9}{finding.remedy}")
+                    typer.echo(visible(f"{'':<9}{finding.remedy}"))
                 session.failed |= finding.result == "wrong"
         except ForbiddenError as error:
             typer.echo(f"{'unknown':<9}{title}: you may not {error.right}")
+        except (ConfigurationError, NotAuthenticatedError, UnreachableError):
+            raise
+        except HeadgateError as error:
+            # What is missing for one check is not to keep the others from being made.
+            session.failed = True
+            typer.echo(f"{'wrong':<9}{title}: {visible(str(error))}")
 
 
 async def server(client: AsyncClient) -> AsyncIterator[Finding]:
@@ -154,28 +168,20 @@ async def policies(client: AsyncClient) -> AsyncIterator[Finding]:
 
 async def operator(client: AsyncClient) -> AsyncIterator[Finding]:
     """Look whether an operator leads."""
-    bindings = await _items(client, f"{ADMISSION}/validatingadmissionpolicybindings", labelSelector=OURS)
-    fence = next((each for each in bindings if each["metadata"]["name"].endswith("job-fence")), None)
-    if fence is None:
+    leader = await client.leader()
+    if leader is None:
         yield Finding("unknown", "the operator: no policy says which Lease is its own")
         return
-    where, name = fence["spec"]["paramRef"]["namespace"], fence["spec"]["paramRef"]["name"]
-    log = f"kubectl logs -n {where} deployment/{name}"
-    try:
-        lease = await client.request("GET", f"/apis/coordination.k8s.io/v1/namespaces/{where}/leases/{name}")
-    except NotFoundError:
-        yield Finding(
-            "wrong", f"no operator has ever led: there is no Lease {where}/{name}", f"look at {log}"
-        )
-        return
-    spec = lease["spec"]
-    holder, renewed = spec.get("holderIdentity"), seconds(spec.get("renewTime") or "")
-    ago = None if renewed is None else time.time() - renewed
-    if not holder or ago is None or ago > 2 * spec.get("leaseDurationSeconds", 15):
-        last = "" if ago is None else f", for {duration(ago)}"
+    log = f"kubectl logs -n {leader.namespace} deployment/{leader.lease}"
+    ago = None if leader.renewed is None else duration(time.time() - leader.renewed)
+    if not leader.holder and ago is None:
+        lease = f"{leader.namespace}/{leader.lease}"
+        yield Finding("wrong", f"no operator has ever led: nobody has Lease {lease}", f"look at {log}")
+    elif not leader.leads(time.time()):
+        last = "" if ago is None else f", for {ago}"
         yield Finding("wrong", f"no operator leads{last}: waiting Jobs stay where they are", f"look at {log}")
     else:
-        yield Finding("ok", f"the operator leads: {holder}, renewed {duration(ago)} ago")
+        yield Finding("ok", f"the operator leads: {leader.holder}, renewed {ago} ago")
 
 
 async def resources(client: AsyncClient) -> AsyncIterator[Finding]:

@@ -1,33 +1,32 @@
 """`headgate environment`: compute environments are read here, and made with kubectl or GitOps."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from headgate.api.computeenvironment import ComputeEnvironment, EnvironmentCluster
 from headgate.cli.filters import read_filters
 from headgate.cli.names import some_names
-from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing, Watch
+from headgate.cli.options import Limit, Listing, Showing
 from headgate.cli.output.ages import age, duration, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.listing import Rows, Source, print_list
+from headgate.cli.output.listing import Source, print_list, resources
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
 from headgate.cli.output.table import Column, Table
 from headgate.cli.verb import Session, verb
-
-if TYPE_CHECKING:
-    from headgate.api.computeenvironment import ComputeEnvironment, EnvironmentCluster
+from headgate.client import AsyncClient
 
 KINDS: Final = ("computeenvironment", "computeenvironments", "ce", "environment")
 
 
-def state(environment: "ComputeEnvironment") -> str:
+def state(environment: ComputeEnvironment) -> str:
     """Return whether Jobs can be sent to an environment: ``Valid``, ``Invalid``, ``Valid,Disabled``."""
     found = environment.status.state or "Unknown"
     return found if environment.spec.state == "Enabled" else f"{found},Disabled"
 
 
-def replicas(environment: "ComputeEnvironment") -> str | None:
+def replicas(environment: ComputeEnvironment) -> str | None:
     """Return how many instances are there of those that are wanted, None where Headgate does not scale them."""
     scaling = environment.status.scaling
     return f"{scaling.ready_replicas}/{scaling.wanted}" if scaling else None
@@ -38,7 +37,7 @@ def amounts(resources: dict[str, str]) -> str:
     return ",".join(f"{name}={amount}" for name, amount in sorted(resources.items()))
 
 
-COLUMNS: Final[tuple[Column["ComputeEnvironment"], ...]] = (
+COLUMNS: Final[tuple[Column[ComputeEnvironment], ...]] = (
     Column("NAME", lambda environment: environment.name),
     Column("STATE", state),
     Column("TYPE", lambda environment: environment.spec.type),
@@ -52,7 +51,7 @@ COLUMNS: Final[tuple[Column["ComputeEnvironment"], ...]] = (
     Column("CLUSTERS", lambda environment: ",".join(environment.spec.clusters), wide=True),
     Column("DESCRIPTION", lambda environment: environment.spec.description, wide=True),
 )
-CLUSTERS: Final[tuple[Column["EnvironmentCluster"], ...]] = (
+CLUSTERS: Final[tuple[Column[EnvironmentCluster], ...]] = (
     Column("NAME", lambda cluster: cluster.name),
     Column("ACTIVE", lambda cluster: cluster.active),
     Column("REQUESTED", lambda cluster: amounts(cluster.requested)),
@@ -60,7 +59,7 @@ CLUSTERS: Final[tuple[Column["EnvironmentCluster"], ...]] = (
 )
 
 
-def page(environment: "ComputeEnvironment") -> str:
+def page(environment: ComputeEnvironment) -> str:
     """Return what there is to know of an environment."""
     spec, status, shape = environment.spec, environment.status, environment.spec.instance_shape
     about = Page()
@@ -117,35 +116,51 @@ async def list_environments(
         str | None, typer.Argument(metavar="NAME", show_default=False, help="A name, or a pattern: 'spot-*'.")
     ] = None,
     *,
-    output: ListOutput = "table",
     filters: Annotated[
         list[str] | None,
         typer.Option("--filter", metavar="pool=NAME", show_default=False, help="Only those of a pool."),
     ] = None,
     limit: Limit = None,
-    watch: Watch = False,
-    no_headers: NoHeaders = False,
+    listing: Listing,
 ) -> None:
-    """List compute environments, and what is free in them."""
+    """List compute environments, and what is free in them.
+
+    Fields for --sort: id, name, created, pool, type, state, active
+    """
     pool = read_filters(filters, {"pool": "pool"}).get("pool")
-    environments = session.client.environments
-    source = Source(
-        lambda: environments.list(name=name, pool=pool, limit=limit),
-        lambda: environments.list_manifests(name=name, pool=pool, limit=limit),
-        environments.version,
-        lambda before: environments.watch(name, pool=pool, after=before),
-    )
-    await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
+    source = _source(session.client, name, pool, limit, listing)
+    await print_list(session.client, source, COLUMNS, listing)
 
 
 @verb()
 async def get_environment(
     session: Session,
     names: Annotated[
-        list[str], some_names("The compute environments.", KINDS, lambda client: client.environments.names())
-    ],
+        list[str] | None,
+        some_names(
+            "The compute environments; if none is given, all.",
+            KINDS,
+            lambda client: client.environments.names(),
+        ),
+    ] = None,
     *,
     showing: Showing,
 ) -> None:
-    """Show a compute environment: what is used of it, and where."""
-    await show(session, names, session.client.environments, COLUMNS, page, showing)
+    """Show compute environments: what is used of them, and where.
+
+    Without a name, they are listed.
+    """
+    everything = _source(session.client, None, None, None, showing.as_list)
+    await show(session, names, session.client.environments, COLUMNS, page, showing, everything)
+
+
+def _source(
+    client: AsyncClient, name: str | None, pool: str | None, limit: int | None, listing: Listing
+) -> Source[ComputeEnvironment]:
+    environments = client.environments
+    return resources(
+        ComputeEnvironment,
+        lambda: environments.list_manifests(name=name, pool=pool, limit=limit, **listing.asked()),
+        environments.version,
+        lambda before: environments.watch(name, pool=pool, label_selector=listing.selector, after=before),
+    )

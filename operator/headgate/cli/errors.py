@@ -6,7 +6,8 @@ As in kubectl: what the API server said begins with ``Error from server (Reason)
 
 from __future__ import annotations
 
-from headgate.client import HeadgateError
+from headgate.cli.output.visible import visible
+from headgate.client import HeadgateError, NotFoundError, NotInstalledError
 
 FAILED = 1
 
@@ -17,6 +18,12 @@ class Problem(Exception):  # noqa: N818 - it is no error of the program's
 
 def describe(error: HeadgateError | Problem) -> str:
     """Return what to tell of an error."""
+    said = visible(str(error))
     if isinstance(error, HeadgateError) and error.status is not None:
-        return f"Error from server ({error.reason or error.status}): {error}"
-    return f"error: {error}"
+        return f"Error from server ({error.reason or error.status}): {said}"
+    return f"error: {said}"
+
+
+def is_not_found(error: HeadgateError | Problem) -> bool:
+    """Whether an object is not there, and not its whole kind."""
+    return isinstance(error, NotFoundError) and not isinstance(error, NotInstalledError)

@@ -27,6 +27,7 @@ def some_names(help: str, kinds: Sequence[str], ask: Ask) -> Any:  # noqa: A002
     return typer.Argument(
         metavar="NAME",
         help=help,
+        show_default=False,
         autocompletion=names_of(ask),
-        callback=lambda names: [short_name(name, *kinds) for name in names],
+        callback=lambda names: [short_name(name, *kinds) for name in names or ()],
     )

@@ -8,14 +8,15 @@ from headgate.api.clusterpool import ClusterPool, PoolClusterStatus
 from headgate.api.meta import find_condition
 from headgate.api.names import CONDITION_READY
 from headgate.cli.names import some_names
-from headgate.cli.options import Limit, ListOutput, NoHeaders, Showing, Watch
+from headgate.cli.options import Limit, Listing, Showing
 from headgate.cli.output.ages import age, moment
 from headgate.cli.output.conditions import conditions
-from headgate.cli.output.listing import Rows, Source, print_list
+from headgate.cli.output.listing import Source, print_list, resources
 from headgate.cli.output.page import Page
 from headgate.cli.output.show import show
 from headgate.cli.output.table import Column, Table
 from headgate.cli.verb import Session, verb
+from headgate.client import AsyncClient
 
 KINDS: Final = ("clusterpool", "clusterpools", "cpool", "pool")
 
@@ -75,28 +76,41 @@ async def list_pools(
         str | None, typer.Argument(metavar="NAME", show_default=False, help="A name, or a pattern: 'eu-*'.")
     ] = None,
     *,
-    output: ListOutput = "table",
     limit: Limit = None,
-    watch: Watch = False,
-    no_headers: NoHeaders = False,
+    listing: Listing,
 ) -> None:
-    """List pools, and how many of their clusters run."""
-    pools = session.client.pools
-    source = Source(
-        lambda: pools.list(name=name, limit=limit),
-        lambda: pools.list_manifests(name=name, limit=limit),
-        pools.version,
-        lambda before: pools.watch(name, after=before),
-    )
-    await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
+    """List pools, and how many of their clusters run.
+
+    Fields for --sort: id, name, created, queues, clusters
+    """
+    await print_list(session.client, _source(session.client, name, limit, listing), COLUMNS, listing)
 
 
 @verb()
 async def get_pool(
     session: Session,
-    names: Annotated[list[str], some_names("The pools.", KINDS, lambda client: client.pools.names())],
+    names: Annotated[
+        list[str] | None,
+        some_names("The pools; if none is given, all.", KINDS, lambda client: client.pools.names()),
+    ] = None,
     *,
     showing: Showing,
 ) -> None:
-    """Show a pool: its clusters, how they are, and what runs there."""
-    await show(session, names, session.client.pools, COLUMNS, page, showing)
+    """Show pools: their clusters, how they are, and what runs there.
+
+    Without a name, they are listed.
+    """
+    everything = _source(session.client, None, None, showing.as_list)
+    await show(session, names, session.client.pools, COLUMNS, page, showing, everything)
+
+
+def _source(
+    client: AsyncClient, name: str | None, limit: int | None, listing: Listing
+) -> Source[ClusterPool]:
+    pools = client.pools
+    return resources(
+        ClusterPool,
+        lambda: pools.list_manifests(name=name, limit=limit, **listing.asked()),
+        pools.version,
+        lambda before: pools.watch(name, label_selector=listing.selector, after=before),
+    )

@@ -29,7 +29,7 @@ kubectl it is the same: `kubectl headgate queue list`.
 
 - It ends with 0; with 1 when something failed, which is said on stderr; with 2 when it was called wrongly; with 130
   when it was interrupted.
-- `--kubeconfig` and `--context` may stand before the verb, too.
+- `--kubeconfig`, `--context` and `--namespace` may stand before the verb, too.
 - Without a terminal it prints no colours and redraws nothing; with `NO_COLOR` there are no colours in one either.
 """
 

@@ -13,10 +13,11 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 import typer
 
-from headgate.cli.errors import FAILED, Problem, describe
+from headgate.cli.errors import FAILED, Problem, describe, is_not_found
 from headgate.client import AsyncClient, HeadgateError
 
 P = ParamSpec("P")
+N = TypeVar("N")
 T = TypeVar("T")
 
 Kubeconfig = Annotated[
@@ -54,9 +55,8 @@ class Connection:
         """Return this one, with what it leaves open from another."""
         if other is None:
             return self
-        return replace(
-            self, kubeconfig=self.kubeconfig or other.kubeconfig, context=self.context or other.context
-        )
+        given = {name: value or getattr(other, name, None) for name, value in vars(self).items()}
+        return replace(self, **given)
 
     def client(self) -> AsyncClient:
         """Return a client, which connects when it is first used."""
@@ -79,16 +79,24 @@ class Session:
     client: AsyncClient
     failed: bool = False
 
-    async def each(self, names: Iterable[str], act: Callable[[str], Awaitable[T]]) -> list[T]:
-        """Do something for one name after the other and return what came of it.
+    async def each(
+        self,
+        names: Iterable[N],
+        act: Callable[[N], Awaitable[T]],
+        *,
+        ignore_not_found: bool = False,
+    ) -> list[T]:
+        """Do something for one name, or object, after the other and return what came of it.
 
-        What fails is told, and does not keep the others from it; the program ends with an error then.
+        What fails is told and does not keep the others from it; the program ends with an error then.
         """
         results = []
         for name in names:
             try:
                 results.append(await act(name))
             except (HeadgateError, Problem) as error:
+                if ignore_not_found and is_not_found(error):
+                    continue
                 self.failed = True
                 typer.echo(describe(error), err=True)
         return results

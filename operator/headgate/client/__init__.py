@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.client._client import AsyncClient, UserInfo
+from headgate.client._connection import Outage
 from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
 from headgate.client._errors import (
     AlreadyExistsError,
@@ -19,6 +20,7 @@ from headgate.client._errors import (
     HeadgateError,
     NotAuthenticatedError,
     NotFoundError,
+    NotInstalledError,
     NotPausedError,
     RefusedError,
     ServerError,
@@ -40,13 +42,15 @@ from headgate.client._flux import (
     job_list_inactive,
 )
 from headgate.client._job_info import ATTRIBUTES, RESULTS, STATES, JobException, JobInfo
+from headgate.client._job_query import JobFilters, JobSelection
 from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
+from headgate.client._leader import Leader
 from headgate.client._policies import AsyncPolicies, PolicyEvent
 from headgate.client._pools import AsyncPools, PoolEvent
 from headgate.client._queue_fields import QueueChanges, QueueFields
 from headgate.client._queue_filters import SORT_FIELDS, QueueFilters, QueueSelection
 from headgate.client._queues import AsyncQueues, QueueEvent
-from headgate.client._submission import JobOptions
+from headgate.client._submission import JobOptions, job_manifest
 from headgate.client._sync import Client, Environments, Jobs, Policies, Pools, Queues
 
 if TYPE_CHECKING:
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy, SchedulingPolicySpec, SchedulingPolicyStatus
     from headgate.client._pods import JobPod
     from headgate.engine.explain import Ahead, Explanation
+    from headgate.engine.forecast import Doubt
     from headgate.engine.holds import Hold
     from headgate.engine.top import Place, QueueLine
 
@@ -95,6 +100,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "Dispatch",
+    "Doubt",
     "EnvironmentEvent",
     "Environments",
     "Explanation",
@@ -103,6 +109,7 @@ __all__ = [
     "Hold",
     "JobEvent",
     "JobException",
+    "JobFilters",
     "JobInfo",
     "JobList",
     "JobListFuture",
@@ -112,11 +119,15 @@ __all__ = [
     "JobQueue",
     "JobQueueSpec",
     "JobQueueStatus",
+    "JobSelection",
     "Jobs",
+    "Leader",
     "LogLine",
     "NotAuthenticatedError",
     "NotFoundError",
+    "NotInstalledError",
     "NotPausedError",
+    "Outage",
     "Place",
     "Policies",
     "PolicyEvent",
@@ -147,6 +158,7 @@ __all__ = [
     "job_list",
     "job_list_id",
     "job_list_inactive",
+    "job_manifest",
 ]
 
 _LATER: Final = {
@@ -158,6 +170,7 @@ _LATER: Final = {
     "ComputeEnvironmentSpec": "api.computeenvironment",
     "ComputeEnvironmentStatus": "api.computeenvironment",
     "Dispatch": "api.jobqueue",
+    "Doubt": "engine.forecast",
     "Explanation": "engine.explain",
     "Hold": "engine.holds",
     "JobPod": "client._pods",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from headgate.client._connection import Outage
+    from headgate.client._leader import Leader
+
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -90,10 +93,27 @@ class AsyncClient:
         """The URL of the API server; known once the client is connected."""
         return self._connection.server
 
+    @property
+    def outage(self) -> Outage | None:
+        """Since when the API server is not heard by a watch, and why; None while all of them are well.
+
+        A watch itself says nothing of it: it goes on as soon as the API server is there again.
+        """
+        return min(self._connection.outages.values(), default=None)
+
     async def whoami(self) -> UserInfo:
         """Return who the API server takes the user for; raises `UnreachableError` and `NotAuthenticatedError`."""
         user = await self._connection.user()
         return UserInfo(user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()))
+
+    async def leader(self) -> Leader | None:
+        """Return which operator leads, or led last; None where no policy of Headgate's says by which Lease.
+
+        Raises `ForbiddenError` for who may not look, and `UnreachableError`.
+        """
+        from headgate.client._leader import find_leader
+
+        return await find_leader(self._connection)
 
     async def can(
         self,

@@ -10,13 +10,15 @@ from urllib.parse import quote
 from headgate.api.names import GROUP, VERSION
 from headgate.client._connection import field_value, tidy
 from headgate.client._errors import HeadgateError, NotFoundError
+from headgate.client._sorting import METADATA, directives, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from headgate.api.meta import Resource
     from headgate.client._connection import Connection, Json
     from headgate.client._events import Change
+    from headgate.client._sorting import Fields
 
     Matches = Callable[[Json], bool]
 
@@ -31,6 +33,8 @@ class AsyncCollection(Generic[R]):
 
     _plural: ClassVar[str]
     _kind: ClassVar[str]
+    _sort: ClassVar[Fields[Json]] = METADATA
+    """What lists can be sorted by."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -64,15 +68,48 @@ class AsyncCollection(Generic[R]):
         path = f"{BASE}/{self._plural}"
         return path if name is None else f"{path}/{segment(name, f'{self._plural}.{GROUP}')}"
 
-    async def _select(
-        self, name: str | None, fields: dict[str, str], matches: Matches | None = None
+    async def _listed(
+        self,
+        name: str | None,
+        fields: dict[str, str] | None = None,
+        matches: Matches | None = None,
+        *,
+        labels: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
     ) -> AsyncGenerator[Json, None]:
-        """Yield the objects whose name (or pattern) and fields are these and that match, page by page.
+        """Yield the objects whose name (or pattern) and fields are these and that match, `limit` at most.
 
-        `fields` are selectors with their operator: ``{"spec.pool=": "default"}``.
+        `fields` are selectors with their operator: ``{"spec.pool=": "default"}``. Without `sort` they come page by
+        page, by name. Raises ValueError where something is wrong with `sort`, `limit` or `page_size`.
         """
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit: must be 0 or more, not {limit}")
+        directives(sort, self._sort)
+        found = self._select(name, fields or {}, matches, labels, page_size)
+        async with aclosing(found if sort else _first(found, limit or None)) as objects:
+            if not sort:
+                async for raw in objects:
+                    yield raw
+                return
+            everything = [raw async for raw in objects]
+        for raw in in_order(everything, sort, self._sort)[: limit or None]:
+            yield raw
+
+    async def _select(
+        self,
+        name: str | None,
+        fields: dict[str, str],
+        matches: Matches | None,
+        labels: str | None,
+        page_size: int | None,
+    ) -> AsyncGenerator[Json, None]:
         selector, wanted = _selection(name, fields, matches)
-        async with aclosing(self._connection.objects(self._path(), fieldSelector=selector)) as objects:
+        listed = self._connection.objects(
+            self._path(), limit=page_size, fieldSelector=selector, labelSelector=labels or ""
+        )
+        async with aclosing(listed) as objects:
             async for raw in objects:
                 if wanted(raw):
                     yield tidy(raw)
@@ -83,8 +120,9 @@ class AsyncCollection(Generic[R]):
         after: str | None,
         fields: dict[str, str] | None = None,
         matches: Matches | None = None,
+        labels: str | None = None,
     ) -> AsyncGenerator[Change[R], None]:
-        """Yield what happens to the objects that `_select` would yield, see `changes`."""
+        """Yield what happens to the objects that `_listed` would yield, see `changes`."""
         from headgate.client._events import changes
 
         selector, wanted = _selection(name, fields or {}, matches)
@@ -92,7 +130,9 @@ class AsyncCollection(Generic[R]):
         def read(raw: Json) -> R | None:
             return self._parse(raw) if wanted(raw) else None
 
-        told = changes(self._connection, self._path(), read, fields=selector, after=after)
+        told = changes(
+            self._connection, self._path(), read, labels=labels or "", fields=selector, after=after
+        )
         async with aclosing(told) as events:
             async for change in events:
                 yield change
@@ -114,21 +154,40 @@ class AsyncCollection(Generic[R]):
 class AsyncListed(AsyncCollection[R]):
     """A kind of which there are few, and whose lists need no more than names."""
 
-    async def list(self, *, name: str | None = None, limit: int | None = None) -> AsyncIterator[R]:
-        """Yield those of this name (or pattern, such as ``team-*``), by name, `limit` at most.
+    async def list(
+        self,
+        *,
+        name: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[R]:
+        """Yield those of this name (or pattern, such as ``team-*``), `limit` at most; None or 0 for all.
 
-        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
+        `label_selector` is as ``kubectl -l`` takes it. Without `sort` they come by name, page by page. `sort` is a
+        field, or several, with ``:asc`` or ``:desc`` behind it; which there are stands in the ValueError for one that
+        is wrong. `page_size` is how many the API server is asked for at a time, 500 unless given. Raises
+        `ForbiddenError` and `UnreachableError`.
         """
-        async with aclosing(first(self._select(name, {}), limit)) as found:
-            async for raw in found:
+        found = self._listed(name, labels=label_selector, sort=sort, limit=limit, page_size=page_size)
+        async with aclosing(found) as objects:
+            async for raw in objects:
                 yield self._parse(raw)
 
     async def list_manifests(
-        self, *, name: str | None = None, limit: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
-        async with aclosing(first(self._select(name, {}), limit)) as found:
-            async for raw in found:
+        found = self._listed(name, labels=label_selector, sort=sort, limit=limit, page_size=page_size)
+        async with aclosing(found) as objects:
+            async for raw in objects:
                 yield raw
 
 
@@ -153,14 +212,10 @@ def segment(name: str, resource: str) -> str:
     return quote(name, safe="")
 
 
-async def first(objects: AsyncGenerator[Json, None], limit: int | None) -> AsyncGenerator[Json, None]:
+async def _first(objects: AsyncGenerator[Json, None], limit: int | None) -> AsyncGenerator[Json, None]:
     """Yield so many objects at most, None for all; what is behind them is not asked for."""
-    if limit is not None and limit < 0:
-        raise ValueError(f"limit: must be 0 or more, not {limit}")
     left = limit
     async with aclosing(objects):
-        if left == 0:
-            return
         async for raw in objects:
             yield raw
             if left is not None:

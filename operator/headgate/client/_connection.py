@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from headgate.client._errors import ConfigurationError, error_of, unreachable
+from headgate.client._errors import ConfigurationError, RefusedError, error_of, unreachable
 from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
@@ -24,7 +23,15 @@ Json = dict[str, Any]
 TRIES: Final = 5
 """How often a request is made that the API server has no time for now, before that is an error."""
 BUSY: Final = frozenset({429, 503})
-POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Outage(NamedTuple):
+    """That the API server is not heard any more: what was told of it is as it was then."""
+
+    since: float
+    """When it was last heard, in seconds since the epoch."""
+    reason: str
+    """What came of the last attempt to reach it; it is tried again and again."""
 
 
 @dataclass
@@ -38,6 +45,8 @@ class Connection:
     _namespace: str = ""
     _closed: bool = False
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    outages: dict[int, Outage] = field(default_factory=dict)
+    """Of watches that are interrupted, by what identifies each."""
 
     async def open(self) -> Api:
         """Return the connection, opened if need be; raises `ConfigurationError`, and RuntimeError once closed."""
@@ -79,22 +88,27 @@ class Connection:
 
         Where the API server says that it has no time, it is asked again a little later, as kubectl does.
         """
+        with self.translated():
+            return await self._ask(method, path, body, params, content_type)
+
+    async def _ask(
+        self, method: str, path: str, body: Any, params: Mapping[str, str] | None, content_type: str
+    ) -> Json:
+        """Do what `call` does; raises as `Api.call` does, and `HeadgateError` where there is no connection."""
         api = await self.open()
         from headgate.kube.client import ApiError
         from headgate.kube.retry import backoff, pause_after
 
         pauses = backoff()
-        for _ in range(TRIES - 1):
-            with self.translated():
-                try:
-                    return await api.call(method, path, body, params=params, content_type=content_type)
-                except ApiError as error:
-                    if error.status not in BUSY or error.retry_after is None:
-                        raise
-                    pause = pause_after(error, next(pauses))
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await api.call(method, path, body, params=params, content_type=content_type)
+            except ApiError as error:
+                if attempt == TRIES or error.status not in BUSY or error.retry_after is None:
+                    raise
+                pause = pause_after(error, next(pauses))
             await asyncio.sleep(pause)
-        with self.translated():
-            return await api.call(method, path, body, params=params, content_type=content_type)
+        raise AssertionError("unreachable")
 
     async def user(self) -> Json:
         """Return who the API server takes the user for; raises `HeadgateError`."""
@@ -103,8 +117,25 @@ class Connection:
         return dict(answer["status"]["userInfo"])
 
     def pages(self, path: str, *, limit: int | None = None, **params: str) -> AsyncGenerator[Json, None]:
-        """Yield a list page by page, all of one moment; raises `HeadgateError`."""
-        return pages(self.call, path, limit=limit or PAGE, **params)
+        """Yield a list page by page, `limit` objects in each (0: all in one); raises `HeadgateError`.
+
+        Who takes long over a page gets the rest as it is by then: the API server forgets what was after a few minutes.
+        """
+        size = PAGE if limit is None else limit
+        if size < 0:
+            raise ValueError(f"page_size: must be 0 or more, not {size}")
+        return pages(self._page, path, limit=size, **params)
+
+    async def _page(self, method: str, path: str, *, params: Mapping[str, str]) -> Json:
+        from headgate.kube.client import ApiError
+
+        with self.translated():
+            try:
+                return await self._ask(method, path, None, params, "")
+            except ApiError as error:
+                if not error.rest:
+                    raise
+                return await self._ask(method, path, None, {**params, "continue": error.rest}, "")
 
     async def objects(
         self, path: str, *, limit: int | None = None, **params: str
@@ -124,44 +155,28 @@ class Connection:
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turn the errors of the thin client into those of this package."""
-        from headgate.kube.client import UNREACHABLE, ApiError
+        from headgate.kube.client import UNREACHABLE, ApiError, NotJsonError
 
         try:
             yield
+        except NotJsonError as error:
+            raise RefusedError(str(error)) from None
         except ApiError as error:
             raise error_of(error.status, error.reason, error.message) from None
         except UNREACHABLE as error:
             raise unreachable(self.server, error) from error
 
     async def _connect(self) -> Api:
-        from kubernetes.aio import config as official
-        from yaml import YAMLError
+        from kubernetes.aio.config import ConfigException
 
         from headgate.kube.client import Api
+        from headgate.kube.kubeconfig import load
 
         try:
-            api = await Api.connect(self.kubeconfig, self.context)
-        except official.ConfigException as error:
-            raise ConfigurationError(_explained(str(error), self.kubeconfig, self.context)) from error
-        except (OSError, YAMLError, TypeError, ValueError, KeyError) as error:
-            raise ConfigurationError(f"the kubeconfig cannot be read: {error}") from error
-        self._namespace = self._own_namespace()
-        return api
-
-    def _own_namespace(self) -> str:
-        """Return the namespace of the context, or of the Pod that this runs in."""
-        from kubernetes.aio import config as official
-
-        try:
-            contexts, active = official.list_kube_config_contexts(self.kubeconfig)
-        except official.ConfigException:
-            try:
-                return POD_NAMESPACE.read_text().strip()
-            except OSError:
-                return ""
-        chosen = next((one for one in contexts if one["name"] == self.context), active)
-        namespace: str = chosen["context"].get("namespace") or ""
-        return namespace
+            configuration, self._namespace = await load(self.kubeconfig, self.context)
+        except ConfigException as error:
+            raise ConfigurationError(str(error)) from error
+        return Api(configuration)
 
 
 def tidy(raw: Json) -> Json:
@@ -173,13 +188,3 @@ def tidy(raw: Json) -> Json:
 def field_value(value: str) -> str:
     """Return a value for a field selector, in which some characters mean something."""
     return value.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
-
-
-def _explained(error: str, kubeconfig: str | None, context: str | None) -> str:
-    if kubeconfig and not Path(kubeconfig).exists():
-        return f"there is no kubeconfig {kubeconfig}"
-    if context and "context" in error:
-        return f'the kubeconfig has no context "{context}"'
-    if kubeconfig is None and context is None:
-        return "there is no kubeconfig that can be used (KUBECONFIG, ~/.kube/config), and this is no Pod"
-    return f"the kubeconfig cannot be used: {error}"

@@ -60,7 +60,11 @@ class ForbiddenError(HeadgateError):
 
 
 class NotFoundError(HeadgateError):
-    """There is no such object, or Headgate is not installed."""
+    """There is no such object."""
+
+
+class NotInstalledError(NotFoundError):
+    """The API server does not know the kind: Headgate is not installed, or is of another version."""
 
 
 class ConflictError(HeadgateError):
@@ -94,7 +98,8 @@ def error_of(status: int, reason: str, message: str) -> HeadgateError:
         return NotAuthenticatedError(words, reason=reason, status=status)
     if status == 404:
         if _NOT_SERVED in message or reason != "NotFound":
-            message = "the API server does not know this kind: is Headgate installed in this cluster?"
+            words = "the API server does not know this kind: is Headgate installed in this cluster?"
+            return NotInstalledError(words, reason="NotFound", status=status)
         return NotFoundError(message, reason="NotFound", status=status)
     if status == 409:
         kind = AlreadyExistsError if reason == "AlreadyExists" else ConflictError

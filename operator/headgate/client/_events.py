@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
-from headgate.client._connection import field_value
-from headgate.client._errors import error_of, unreachable
+from headgate.client._connection import Outage, field_value
+from headgate.client._errors import HeadgateError, error_of, unreachable
 from headgate.kube.client import ApiError
 from headgate.kube.list_watch import ListWatch
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from headgate.client._connection import Connection, Json
     from headgate.kube.client import Api
+
+logger = logging.getLogger(__name__)
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -76,7 +80,10 @@ async def _follow(
     after: str | None,
 ) -> AsyncGenerator[Change[T] | None, None]:
     """Yield changes, and None whenever all that is there has been told."""
-    follower = _Follower(await connection.open(), path, read, labels=labels, fields=fields, after=after)
+    api = await connection.open()
+    follower = _Follower(
+        api, path, read, labels=labels, fields=fields, after=after, outages=connection.outages
+    )
     task = asyncio.create_task(follower.follow())
     try:
         while True:
@@ -87,6 +94,7 @@ async def _follow(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        follower.heard()
 
 
 class _Version(NamedTuple, Generic[T]):
@@ -114,12 +122,16 @@ class _Follower(ListWatch[_Version[T]]):
         labels: str,
         fields: str,
         after: str | None = None,
+        outages: dict[int, Outage],
     ) -> None:
         super().__init__(lambda: api, path, labels=labels, fields=fields, subject=path)
         self.queue: asyncio.Queue[Change[T] | Exception | None] = asyncio.Queue()
         self._convert = read
         self._told: dict[str, tuple[int, T]] = {}
+        self._unreadable: set[str] = set()
         self._server = api.base
+        self._outages = outages
+        self._heard_at = time.time()
         self._version = after or ""
         self._latest = int(after or 0)
         self._began = after is not None
@@ -131,13 +143,31 @@ class _Follower(ListWatch[_Version[T]]):
         except Exception as error:
             self.queue.put_nowait(error)
 
+    def heard(self) -> None:
+        """Take note that the API server is there."""
+        self._heard_at = time.time()
+        self._outages.pop(id(self), None)
+
     def read(self, raw: Json) -> _Version[T]:
-        """Return the version of an object."""
+        """Return the version of an object; one that makes no sense is as it was before, if it was told."""
         metadata = raw["metadata"]
-        return _Version(metadata["uid"], int(metadata["resourceVersion"]), self._convert(raw))
+        uid, number = metadata["uid"], int(metadata["resourceVersion"])
+        try:
+            return _Version(uid, number, self._convert(raw))
+        except HeadgateError as error:
+            if uid not in self._unreadable:
+                logger.warning("%s", error)
+            self._unreadable.add(uid)
+            before = self._told.get(uid)
+            return _Version(uid, number, before[1] if before is not None else None)
+
+    def opened(self) -> None:
+        """Take note that the API server answers."""
+        self.heard()
 
     def listed(self, objects: list[_Version[T]], version: str) -> None:
         """Tell how the list differs from what was known."""
+        self.heard()
         self._began = True
         there = {each.uid for each in objects}
         for uid in [uid for uid in self._told if uid not in there]:
@@ -152,6 +182,7 @@ class _Follower(ListWatch[_Version[T]]):
 
     def seen(self, known: _Version[T]) -> None:
         """Tell of an object that is new, or has another version."""
+        self.heard()
         uid, self._latest, wanted = known
         before = self._told.get(uid)
         if before is not None and before[0] == known.number:
@@ -164,10 +195,12 @@ class _Follower(ListWatch[_Version[T]]):
 
     def passed(self, version: str) -> None:
         """Take note that nothing else has happened."""
+        self.heard()
         self._latest = int(version)
 
     def gone(self, raw: Json) -> None:
         """Tell that an object was deleted."""
+        self.heard()
         uid, self._latest, last = self.read(raw)
         before = self._told.pop(uid, None)
         if last is None and before is not None:
@@ -182,3 +215,4 @@ class _Follower(ListWatch[_Version[T]]):
                 raise error_of(error.status, error.reason, error.message) from None
         elif not self._began:
             raise unreachable(self._server, error) from error
+        self._outages[id(self)] = Outage(self._heard_at, str(error) or type(error).__name__)

@@ -7,15 +7,15 @@ has a form for asyncio, which takes an `AsyncClient`.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from headgate.client import _job_info as words
-from headgate.client._errors import NotFoundError
-from headgate.client._job_query import JobQuery
-from headgate.client._jobs import MAX_ENTRIES
+from headgate.client._errors import ForbiddenError, NotFoundError, RefusedError, ServerError
+from headgate.client._job_query import MAX_ENTRIES, JobQuery, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
 
     from headgate.client._client import AsyncClient
     from headgate.client._job_info import JobInfo
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 16
 """How many Jobs are asked for at a time where they are given by id."""
 ALL: Final = ("all",)
+OF_ONE_JOB: Final = (NotFoundError, ForbiddenError, RefusedError, ServerError)
+"""What goes wrong with one Job, and not with the connection to the API server."""
+
+Texts = str | Iterable[str]
+"""One text, or several."""
 
 
 class Found(NamedTuple):
@@ -36,9 +41,7 @@ class Found(NamedTuple):
 class JobListFuture:
     """An answer that is under way; it begins when it is made."""
 
-    def __init__(
-        self, client: Client, answer: Coroutine[Any, Any, Found], attrs: Iterable[str] = ALL
-    ) -> None:
+    def __init__(self, client: Client, answer: Coroutine[Any, Any, Found], attrs: Texts = ALL) -> None:
         self._attrs = _attributes(attrs)
         self._running = client._portal.start(answer)
 
@@ -63,9 +66,7 @@ class JobListFuture:
 class JobListIdFuture:
     """A Job that is asked for by id."""
 
-    def __init__(
-        self, client: Client, answer: Coroutine[Any, Any, JobInfo], attrs: Iterable[str] = ALL
-    ) -> None:
+    def __init__(self, client: Client, answer: Coroutine[Any, Any, JobInfo], attrs: Texts = ALL) -> None:
         self._attrs = _attributes(attrs)
         self._running = client._portal.start(answer)
 
@@ -85,14 +86,16 @@ class JobListIdFuture:
 class _Query:
     """What both forms of a list have: the question, and how it is asked."""
 
-    RESULTS: ClassVar[Mapping[str, str]] = {result: result for result in words.RESULTS}
+    RESULTS: ClassVar[Mapping[str, frozenset[words.JobResult]]] = {
+        result: frozenset({result}) for result in words.RESULTS
+    }
     STATES: ClassVar[Mapping[str, frozenset[words.JobState]]] = words.STATES
 
     def __init__(
         self,
-        attrs: Sequence[str],
-        filters: Sequence[str],
-        ids: Sequence[str],
+        attrs: Texts,
+        filters: Texts,
+        ids: Texts,
         user: str | int | None,
         max_entries: int,
         since: float,
@@ -102,8 +105,8 @@ class _Query:
         all_namespaces: bool,
     ) -> None:
         self.attrs = _attributes(attrs)
-        self.filters: list[str] = []
-        self.ids = list(ids)
+        self.filters = _filters(filters)
+        self.ids = [ids] if isinstance(ids, str) else list(ids)
         self.user = user
         self.max_entries = max_entries
         self.since = since
@@ -111,13 +114,12 @@ class _Query:
         self.queue = queue
         self.namespace = namespace
         self.all_namespaces = all_namespaces
-        for filter_name in filters:
-            self.add_filter(filter_name)
+        self.errors: list[str] = []
+        """Why Jobs asked for by id were not in the last answer."""
 
-    def add_filter(self, filter_name: str) -> None:
+    def add_filter(self, filter_name: Texts) -> None:
         """Also list Jobs of a state or a result; raises ValueError for a word that is neither."""
-        JobQuery.of(filter_name, None, None, None, 0.0)
-        self.filters.append(filter_name)
+        self.filters += _filters(filter_name)
 
     def set_user(self, user: str | int | None) -> None:
         """List only the Jobs of a user; of all with None, or with "all"."""
@@ -148,9 +150,9 @@ class AsyncJobList(_Query):
     def __init__(
         self,
         client: AsyncClient,
-        attrs: Sequence[str] = ALL,
-        filters: Sequence[str] = (),
-        ids: Sequence[str] = (),
+        attrs: Texts = ALL,
+        filters: Texts = (),
+        ids: Texts = (),
         user: str | int | None = None,
         max_entries: int = MAX_ENTRIES,
         since: float = 0.0,
@@ -164,12 +166,11 @@ class AsyncJobList(_Query):
             attrs, filters, ids, user, max_entries, since, name, queue, namespace, all_namespaces
         )
         self._client = client
-        self.errors: list[str] = []
 
     async def jobs(self) -> list[JobInfo]:
         """Ask anew and return the Jobs, newest first; raises `ForbiddenError` and `UnreachableError`.
 
-        Ids that are not found are no error: they are in `errors`.
+        Ids of which there is no answer are no error: they are in `errors`.
         """
         jobs, self.errors = await self._fetch(self._client)
         return jobs
@@ -178,10 +179,11 @@ class AsyncJobList(_Query):
 class JobList(_Query):
     """The Jobs of queues, as `flux.job.list.JobList` has them.
 
-    `attrs` are the attributes that `get_jobs` gives, see `ATTRIBUTES`. `filters` are states and results. With `ids`,
-    these Jobs are given and all other conditions ignored. `user` is a name, None for all. `max_entries` is how many at
-    most, the newest, 0 for all. Of finished Jobs those are given that ended after `since`, in seconds since the epoch.
-    `name` and `queue` are exact. Jobs are of the client's namespace, of `namespace`, or with `all_namespaces` of all.
+    `attrs` are the attributes that `get_jobs` gives, see `ATTRIBUTES`. `filters` are states and results. Each may be
+    one text (words with commas between them) or several, and `ids` one id or several. With `ids`, these Jobs are given
+    and all other conditions ignored. `user` is a name, None for all. `max_entries` is how many at most, the newest, 0
+    for all. Of finished Jobs those are given that ended after `since`, in seconds since the epoch. `name` and `queue`
+    are exact. Jobs are of the client's namespace, of `namespace`, or with `all_namespaces` of all.
 
     Raises ValueError for an attribute or a filter that does not exist.
     """
@@ -189,9 +191,9 @@ class JobList(_Query):
     def __init__(
         self,
         client: Client,
-        attrs: Sequence[str] = ALL,
-        filters: Sequence[str] = (),
-        ids: Sequence[str] = (),
+        attrs: Texts = ALL,
+        filters: Texts = (),
+        ids: Texts = (),
         user: str | int | None = None,
         max_entries: int = MAX_ENTRIES,
         since: float = 0.0,
@@ -205,39 +207,50 @@ class JobList(_Query):
             attrs, filters, ids, user, max_entries, since, name, queue, namespace, all_namespaces
         )
         self._client = client
-        self._future: JobListFuture | None = None
+        self._under_way: JobListFuture | None = None
+
+    def add_filter(self, filter_name: Texts) -> None:
+        """Also list Jobs of a state or a result; raises ValueError for a word that is neither."""
+        super().add_filter(filter_name)
+        self._under_way = None
+
+    def set_user(self, user: str | int | None) -> None:
+        """List only the Jobs of a user; of all with None, or with "all"."""
+        super().set_user(user)
+        self._under_way = None
 
     def fetch_jobs(self) -> JobListFuture:
         """Ask for the Jobs and return the answer that is under way."""
-        self._future = JobListFuture(self._client, self._fetch(self._client._async), self.attrs)
-        return self._future
+        self._under_way = JobListFuture(self._client, self._fetch(self._client._async), self.attrs)
+        return self._under_way
 
     def jobs(self) -> list[JobInfo]:
-        """Return the Jobs, newest first, once the answer is there; it is asked for if it was not yet.
+        """Return the Jobs, newest first: what `fetch_jobs` has asked for since the last time, or else asked for now.
 
-        Ids that are not found are no error: they are in `errors`. Raises `ForbiddenError` and `UnreachableError`.
+        Ids of which there is no answer are no error: they are in `errors`. Raises `ForbiddenError` and
+        `UnreachableError`.
         """
-        return (self._future or self.fetch_jobs()).get_jobinfos()
-
-    @property
-    def errors(self) -> list[str]:
-        """Why Jobs asked for by id are not in the answer; empty before it was asked for."""
-        return [] if self._future is None else self._future.errors
+        answer, self._under_way = self._under_way or self.fetch_jobs(), None
+        jobs, self.errors = answer.get_jobinfos(), answer.errors
+        return jobs
 
 
 def job_list(
     client: Client,
     max_entries: int = MAX_ENTRIES,
-    attrs: Sequence[str] = ALL,
+    attrs: Texts = ALL,
     userid: str | int | None = None,
-    states: Sequence[str] = (),
-    results: Sequence[str] = (),
+    states: Texts | Literal[0] = (),
+    results: Texts | Literal[0] = (),
     since: float = 0.0,
     name: str | None = None,
     queue: str | None = None,
 ) -> JobListFuture:
-    """Ask for Jobs, see `JobList`; without `userid`, for those of all users."""
-    filters = (*states, *results)
+    """Ask for Jobs, see `JobList`; without `userid`, for those of all users.
+
+    `states` and `results` are words, or values of `JobList.STATES` and `JobList.RESULTS`; 0 is all, as in Flux.
+    """
+    filters = _states_and_results(states, results)
     return JobList(client, attrs, filters, (), userid, max_entries, since, name, queue).fetch_jobs()
 
 
@@ -245,7 +258,7 @@ def job_list_inactive(
     client: Client,
     since: float = 0.0,
     max_entries: int = MAX_ENTRIES,
-    attrs: Sequence[str] = ALL,
+    attrs: Texts = ALL,
     name: str | None = None,
     queue: str | None = None,
 ) -> JobListFuture:
@@ -253,7 +266,7 @@ def job_list_inactive(
     return job_list(client, max_entries, attrs, None, ("inactive",), (), since, name, queue)
 
 
-def job_list_id(client: Client, jobid: str, attrs: Sequence[str] = ALL) -> JobListIdFuture:
+def job_list_id(client: Client, jobid: str, attrs: Texts = ALL) -> JobListIdFuture:
     """Ask for one Job."""
     return JobListIdFuture(client, client._async.jobs.get(jobid), attrs)
 
@@ -269,16 +282,16 @@ def get_job(client: Client, jobid: str) -> dict[str, Any] | None:
 async def async_job_list(
     client: AsyncClient,
     max_entries: int = MAX_ENTRIES,
-    attrs: Sequence[str] = ALL,
+    attrs: Texts = ALL,
     userid: str | int | None = None,
-    states: Sequence[str] = (),
-    results: Sequence[str] = (),
+    states: Texts | Literal[0] = (),
+    results: Texts | Literal[0] = (),
     since: float = 0.0,
     name: str | None = None,
     queue: str | None = None,
 ) -> list[JobInfo]:
     """Return Jobs, see `job_list`."""
-    filters = (*states, *results)
+    filters = _states_and_results(states, results)
     return await AsyncJobList(client, attrs, filters, (), userid, max_entries, since, name, queue).jobs()
 
 
@@ -286,7 +299,7 @@ async def async_job_list_inactive(
     client: AsyncClient,
     since: float = 0.0,
     max_entries: int = MAX_ENTRIES,
-    attrs: Sequence[str] = ALL,
+    attrs: Texts = ALL,
     name: str | None = None,
     queue: str | None = None,
 ) -> list[JobInfo]:
@@ -314,7 +327,7 @@ async def _by_ids(client: AsyncClient, ids: Sequence[str], namespace: str | None
         async with limit:
             try:
                 return await client.jobs.get(jobid, namespace=namespace)
-            except NotFoundError as error:
+            except OF_ONE_JOB as error:
                 return f"{jobid}: {error}"
 
     answers = await asyncio.gather(*(ask(jobid) for jobid in ids))
@@ -324,11 +337,24 @@ async def _by_ids(client: AsyncClient, ids: Sequence[str], namespace: str | None
     )
 
 
-def _attributes(attrs: Iterable[str]) -> tuple[str, ...]:
+def _attributes(attrs: Texts) -> tuple[str, ...]:
     """Return the attributes that are meant."""
-    names = tuple(attrs)
+    names = tuple(words_of(attrs))
     if "all" in names:
         return words.ATTRIBUTES
     if unknown := [name for name in names if name not in words.ATTRIBUTES]:
         raise ValueError(f"attrs: must be all, or some of {', '.join(words.ATTRIBUTES)}, not {unknown[0]!r}")
     return names
+
+
+def _states_and_results(states: Texts | Literal[0], results: Texts | Literal[0]) -> list[str]:
+    """Return filters for what must be of one of the states and, where it is inactive, have one of the results."""
+    ends = _filters(results or ())
+    return [state for state in _filters(states or ()) if not ends or state != "inactive"] + ends
+
+
+def _filters(given: Texts) -> list[str]:
+    """Return the states and results that are meant: words, also with commas between them, or values of `STATES`."""
+    found = words_of(given)
+    JobQuery.of(found)
+    return found

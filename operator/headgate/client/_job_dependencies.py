@@ -68,6 +68,12 @@ class Dependencies:
             self._asked = {one: True for one, succeeded in self._asked.items() if succeeded}
         return told
 
+    async def unmet(self, job: JobInfo) -> list[str]:
+        """Return the names of Jobs that a Job depends on and that have not succeeded; raises `HeadgateError`."""
+        await self.settle([job])
+        known = ChainMap(self._shown, self._asked)
+        return [name for namespace, name in _named(job) if not known.get((namespace, name))]
+
     async def _succeeded(self, namespace: str, name: str) -> bool:
         path = job_path(quote(namespace, safe=""), quote(name, safe=""))
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import aclosing
-from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Unpack
 
 from headgate.api.names import QUEUE_LABEL, REASON_CANCELED
@@ -12,9 +11,10 @@ from headgate.api.times import timestamp
 from headgate.client._collection import segment
 from headgate.client._connection import tidy
 from headgate.client._errors import ConflictError, ForbiddenError, NotFoundError, RefusedError
-from headgate.client._job_query import JobQuery
+from headgate.client._job_listing import Listing
+from headgate.client._job_query import MAX_ENTRIES, check_filters, check_selection, query_of
 from headgate.client._patience import patience
-from headgate.client._submission import job_manifest
+from headgate.client._submission import in_queue, job_manifest
 from headgate.kube.paths import JOBS, jobs_path
 
 if TYPE_CHECKING:
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from headgate.client._connection import Connection, Json
     from headgate.client._events import EventType
     from headgate.client._job_info import JobInfo
+    from headgate.client._job_query import JobFilters, JobQuery, JobSelection
     from headgate.client._pods import JobPod
     from headgate.client._submission import JobOptions
     from headgate.engine.explain import Explanation
 
 TRIES: Final = 10
-MAX_ENTRIES: Final = 1000
-"""How many Jobs a list has unless it is told otherwise."""
 
 
 class JobEvent(NamedTuple):
@@ -59,7 +58,7 @@ class AsyncJobs:
     async def submit(
         self,
         image: str,
-        command: str | Sequence[str],
+        command: str | Sequence[str] | None = None,
         *,
         queue: str,
         namespace: str | None = None,
@@ -68,10 +67,10 @@ class AsyncJobs:
     ) -> JobInfo:
         """Create a Job that runs a command in a container of an image, and return it; see `JobOptions`.
 
-        A command that is one string is given to the image's shell. Raises `RefusedError` where the queue takes no Jobs
-        or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
+        A command that is one string is given to the image's shell; without one the image's own is run. Raises
+        `RefusedError` where the queue takes no Jobs or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
         """
-        manifest = job_manifest(image, command, queue, options)
+        manifest = job_manifest(image, command, queue=queue, **options)
         return await self.submit_manifest(manifest, namespace=namespace, dry_run=dry_run)
 
     async def submit_manifest(
@@ -87,17 +86,22 @@ class AsyncJobs:
         Raises as `submit` does, also for a field that does not exist, and ValueError for what is no Job, or names no
         queue.
         """
-        if manifest.get("kind", "Job") != "Job":
-            raise ValueError(f"kind: must be Job, not {manifest['kind']!r}")
-        metadata = dict(manifest.get("metadata") or {})
-        if queue is not None:
-            metadata["labels"] = {**(metadata.get("labels") or {}), QUEUE_LABEL: queue}
-        if not (metadata.get("labels") or {}).get(QUEUE_LABEL):
-            raise ValueError(f"metadata.labels['{QUEUE_LABEL}']: is required: name a queue")
-        body = {"apiVersion": "batch/v1", "kind": "Job", **manifest, "metadata": metadata}
-        where = namespace or metadata.get("namespace") or await self._namespace()
+        created = await self.create_manifest(manifest, queue=queue, namespace=namespace, dry_run=dry_run)
+        return await self._read(created)
+
+    async def create_manifest(
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        queue: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Do the same as `submit_manifest`, and return the Job as the API server has it then, with its defaults."""
+        body = in_queue(manifest, queue)
+        where = namespace or body["metadata"].get("namespace") or await self._namespace()
         params = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
-        return await self._read(await self._connection.call("POST", _path(where), body, params=params))
+        return tidy(await self._connection.call("POST", _path(where), body, params=params))
 
     async def get(self, name: str, *, namespace: str | None = None) -> JobInfo:
         """Return a Job; raises `NotFoundError`, `ForbiddenError`, and `UnreachableError`."""
@@ -107,44 +111,20 @@ class AsyncJobs:
         """Return a Job as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
         return tidy(await self._get(name, namespace))
 
-    async def list(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        since: float = 0.0,
-        limit: int = MAX_ENTRIES,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-    ) -> AsyncIterator[JobInfo]:
-        """Yield the newest Jobs of queues, newest first, `limit` at most; with 0, all, as the API server has them.
+    async def list(self, **filters: Unpack[JobFilters]) -> AsyncIterator[JobInfo]:
+        """Yield the newest Jobs of queues that meet all filters, newest first; see `JobFilters`.
 
-        `filters` are states (`STATES`) and results (`RESULTS`). Of finished Jobs only those are listed that ended after
-        `since` (seconds since the epoch). However many Jobs there are, no more than a page and `limit` are held. Raises
-        ValueError for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        With `limit` 0, all, as the API server has them. However many Jobs there are, no more than a page and `limit`
+        are held, or all where all are to be sorted. Raises ValueError for a filter that is wrong, TypeError for one
+        that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
-        query = JobQuery.of(filters, queue, user, name, since)
-        async with aclosing(self._list(query, limit, namespace, all_namespaces)) as found:
+        async with aclosing(self._list(filters)) as found:
             async for info, _ in found:
                 yield info
 
-    async def list_manifests(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        since: float = 0.0,
-        limit: int = MAX_ENTRIES,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-    ) -> AsyncIterator[dict[str, Any]]:
+    async def list_manifests(self, **filters: Unpack[JobFilters]) -> AsyncIterator[dict[str, Any]]:
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
-        query = JobQuery.of(filters, queue, user, name, since)
-        async with aclosing(self._list(query, limit, namespace, all_namespaces, keep=True)) as found:
+        async with aclosing(self._list(filters, keep=True)) as found:
             async for _, raw in found:
                 yield raw
 
@@ -200,32 +180,48 @@ class AsyncJobs:
     async def why(self, name: str, *, namespace: str | None = None) -> Explanation:
         """Say why a Job waits: what holds it, who goes before it, and an estimate of when it goes.
 
-        It is computed from a list of everything, by the same engine that the operator decides by. So it needs the right
-        to list Jobs in the whole cluster. For a Job that is admitted there is nothing to say. Raises `NotFoundError`,
-        `RefusedError` for a Job that is finished or in no queue, and `ForbiddenError`.
+        It is computed from a list of everything, by the same engine that the operator decides by. Without the right to
+        list Jobs in the whole cluster, it says what the Job and the status of its queue tell, and in `unseen` which
+        right is missing. For a Job that is admitted there is nothing to say. Raises `NotFoundError`, `RefusedError` for
+        a Job that is finished or in no queue, and `ForbiddenError` for who may not see the Job.
         """
         from headgate.client._why import why
+        from headgate.client._why_partly import why_partly
 
-        job = await self.get(name, namespace=namespace)
+        raw = await self._get(name, namespace)
+        job = await self._read(raw)
         if job.queue is None:
             raise RefusedError(f'Job "{job.id}" is in no queue: it has no label {QUEUE_LABEL}')
         if job.result is not None:
             raise RefusedError(f'Job "{job.id}" is finished: {job.result}')
-        explanation = await why(self._connection, job.uid)
+        try:
+            explanation = await why(self._connection, raw)
+        except ForbiddenError as error:
+            return await why_partly(self._connection, raw, job, error.right)
         if explanation is None:
             raise NotFoundError(f'Job "{job.id}" has just ended')
         return explanation
 
-    async def pods(self, name: str, *, wait: bool = False, namespace: str | None = None) -> Sequence[JobPod]:
-        """Return the Pods of a Job that have started, the oldest first.
+    async def pods(
+        self,
+        name: str,
+        *,
+        wait: bool = False,
+        container: str | None = None,
+        all_containers: bool = False,
+        namespace: str | None = None,
+    ) -> Sequence[JobPod]:
+        """Return the Pods of a Job of which a container has started, the oldest first.
 
-        With `wait`, for a Job that waits or whose Pods are yet to start, it waits until one has. Raises `RefusedError`
-        where there are none: the Job waits, they are gone, or they are in another cluster (the message says in which);
-        `NotFoundError` and `ForbiddenError`.
+        With `wait`, for a Job that waits or whose Pods are yet to start, it waits until the main container of one has
+        started, or the one named `container`, or with `all_containers` any. Raises `RefusedError` where there are none:
+        the Job waits, they are gone, or they are in another cluster (the message says in which); `NotFoundError` and
+        `ForbiddenError`.
         """
-        from headgate.client._pods import JobPods
+        from headgate.client._pods import JobPods, Wanted
 
-        return await JobPods(self._connection, await self._get(name, namespace)).started(wait=wait)
+        wanted = Wanted(None, container, all_containers) if wait else None
+        return await JobPods(self._connection, await self._get(name, namespace)).started(wait=wanted)
 
     async def logs(
         self,
@@ -243,15 +239,16 @@ class AsyncJobs:
     ) -> AsyncIterator[LogLine]:
         """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first, or only `pod`.
 
-        Without `container` it is the first one of each Pod, with `all_containers` all of them. `tail` is how many lines
-        at the end of each log, `since` leaves out what was written before (seconds since the epoch), and `previous` is
-        the container as it was before it was started again. With `follow` lines come as they are written, until the Job
-        is finished: of all its Pods at the same time, also of those that come later; a Job that waits is waited for.
-        With `pod`, they come until that one has ended. Raises as `pods` does, and `RefusedError` for a container that
-        is not there.
+        Without `container` it is the main one of each Pod, or as long as that has not started the last of those before
+        it; with `all_containers`, all of them. `tail` is how many lines at the end of each log, `since` leaves out what
+        was written before (seconds since the epoch), and `previous` is the container as it was before it was started
+        again. With `follow` lines come as they are written, until the Job is finished: of all its Pods at the same
+        time, also of those that come later; what has not started is waited for, so that without `container` it is the
+        main one. With `pod`, they come until that one has ended. Raises as `pods` does, and `RefusedError` for a
+        container that is not there.
         """
         from headgate.client._logs import Reading
-        from headgate.client._pods import JobPods
+        from headgate.client._pods import JobPods, Wanted
 
         options = {
             "follow": "true" if follow else "",
@@ -262,9 +259,7 @@ class AsyncJobs:
         }
         reading = Reading(
             JobPods(self._connection, await self._get(name, namespace)),
-            pod=pod,
-            container=container,
-            all_containers=all_containers,
+            Wanted(pod, container, all_containers),
             follow=follow,
             params={option: value for option, value in options.items() if value},
         )
@@ -273,26 +268,18 @@ class AsyncJobs:
                 yield line
 
     async def watch(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-        after: str | None = None,
+        self, *, after: str | None = None, **selection: Unpack[JobSelection]
     ) -> AsyncIterator[JobEvent]:
         """Yield an ADDED for each Job that `list` would list, and each change from then on.
 
         What is not listed any more is told as DELETED, as a Job is that was deleted. With `after`, a resourceVersion
         (see `version`), only what has changed since is told, and what was there before is not held. It goes on over
         reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job. Raises ValueError
-        for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        for a filter that is wrong, TypeError for one that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
-        query = JobQuery.of(filters, queue, user, name, 0.0)
-        path = await self._place(namespace, all_namespaces)
-        async with aclosing(self._events(path, query, after)) as events:
+        check_selection(selection)
+        path = await self._place(selection.get("namespace"), selection.get("all_namespaces", False))
+        async with aclosing(self._events(path, query_of(selection), after)) as events:
             async for event in events:
                 yield event
 
@@ -326,46 +313,21 @@ class AsyncJobs:
         return (await Dependencies(self._connection).settle([info_of(raw)]))[0]
 
     async def _list(
-        self, query: JobQuery, limit: int, namespace: str | None, everywhere: bool, *, keep: bool = False
+        self, filters: JobFilters, *, keep: bool = False
     ) -> AsyncGenerator[tuple[JobInfo, Json], None]:
-        """Yield Jobs and, if they are to be kept, their JSON."""
-        if limit < 0:
-            raise ValueError(f"limit: must be 0 or more, not {limit}")
-        path = await self._place(namespace, everywhere)
-        found = self._found(path, query, keep=keep)
-        async with aclosing(found):
-            if not limit:
-                async for info, raw in found:
-                    yield info, raw
-                return
-            newest: list[tuple[float, str, JobInfo, Json]] = []
-            async for info, raw in found:
-                entry = (info.t_submit, info.uid, info, raw)
-                if len(newest) < limit:
-                    heappush(newest, entry)
-                else:
-                    heappushpop(newest, entry)
-        for _, _, info, raw in sorted(newest, reverse=True, key=lambda entry: entry[:2]):
-            yield info, raw
-
-    async def _found(
-        self, path: str, query: JobQuery, *, keep: bool
-    ) -> AsyncGenerator[tuple[JobInfo, Json], None]:
-        from headgate.client._job_dependencies import Dependencies
-        from headgate.client._job_reading import info_of
-
-        dependencies = Dependencies(self._connection)
-        pages = self._connection.pages(path, labelSelector=query.labels, fieldSelector=query.fields)
-        async with aclosing(pages):
-            async for page in pages:
-                read = [(info_of(raw), raw) for raw in page["items"]]
-                read = [(info, raw) for info, raw in read if query.may_match(info)]
-                infos = await dependencies.settle([info for info, _ in read])
-                for info, (_, raw) in zip(infos, read, strict=True):
-                    if query.matches(info):
-                        head = {"apiVersion": "batch/v1", "kind": "Job"}
-                        yield info, tidy({**head, **raw}) if keep else {}
-                del page, read, infos
+        check_filters(filters)
+        listing = Listing(
+            query_of(filters, filters.get("since", 0.0)),
+            filters.get("limit", MAX_ENTRIES),
+            filters.get("sort", ()),
+            filters.get("page_size"),
+            filters.get("on_left_out"),
+            keep=keep,
+        )
+        path = await self._place(filters.get("namespace"), filters.get("all_namespaces", False))
+        async with aclosing(listing.of(self._connection, path)) as found:
+            async for one in found:
+                yield one
 
     async def _events(self, path: str, query: JobQuery, after: str | None) -> AsyncGenerator[JobEvent, None]:
         from headgate.client._events import changes

@@ -13,7 +13,7 @@ from headgate.client._jobs import LogLine
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from headgate.client._pods import JobPod, JobPods
+    from headgate.client._pods import JobPod, JobPods, Wanted
 
 BUFFER: Final = 1000
 """How many lines are read ahead of who takes them."""
@@ -21,26 +21,21 @@ BUFFER: Final = 1000
 
 @dataclass
 class Reading:
-    """What is to be read: of which Pod and container, where not of all, and with which parameters of the request."""
+    """What is to be read: of which containers, and with which parameters of the request."""
 
     pods: JobPods
-    pod: str | None = None
-    container: str | None = None
-    all_containers: bool = False
+    wanted: Wanted
     follow: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
 
     async def lines(self) -> AsyncGenerator[LogLine, None]:
         """Yield the lines, Pod by Pod, or as they come where they are followed."""
-        started = await self.pods.started(wait=self.follow)
-        if self.pod is not None:
-            started = [pod for pod in started if pod.name == self.pod]
+        started = await self.pods.started(wait=self.wanted if self.follow else None)
+        if (name := self.wanted.pod) is not None:
+            started = [pod for pod in started if pod.name == name]
             if not started:
-                raise NotFoundError(f'the Job has no Pod "{self.pod}" that has started')
-        if self.follow:
-            told = self._together(_these(started) if self.pod is not None else self.pods.coming())
-        else:
-            told = self._in_turn(started)
+                raise NotFoundError(f'the Job has no Pod "{name}" that has started')
+        told = self._together(self.pods.coming(self.wanted)) if self.follow else self._in_turn(started)
         async with aclosing(told):
             async for line in told:
                 yield line
@@ -52,8 +47,10 @@ class Reading:
                     async for line in text:
                         yield line
 
-    async def _together(self, pods: AsyncGenerator[JobPod, None]) -> AsyncGenerator[LogLine, None]:
-        """Yield lines as they come, from whichever Pod; ends when no more Pods come and all have been read."""
+    async def _together(
+        self, containers: AsyncGenerator[tuple[JobPod, str], None]
+    ) -> AsyncGenerator[LogLine, None]:
+        """Yield lines as they come, from whichever container; ends when no more come and all have been read."""
         ahead: asyncio.Queue[LogLine | Exception | None] = asyncio.Queue(BUFFER)
 
         async def read(pod: JobPod, container: str) -> None:
@@ -65,10 +62,9 @@ class Reading:
 
         async def read_all() -> None:
             try:
-                async with asyncio.TaskGroup() as group, aclosing(pods):
-                    async for pod in pods:
-                        for container in self._containers(pod):
-                            group.create_task(read(pod, container))
+                async with asyncio.TaskGroup() as group, aclosing(containers):
+                    async for pod, container in containers:
+                        group.create_task(read(pod, container))
             except* Exception as errors:
                 await ahead.put(errors.exceptions[0])
             else:
@@ -85,14 +81,9 @@ class Reading:
             await asyncio.gather(reading, return_exceptions=True)
 
     def _containers(self, pod: JobPod) -> tuple[str, ...]:
-        return pod.containers if self.all_containers else (self.container or pod.main,)
+        return pod.started if self.wanted.all_containers else (self.wanted.container or pod.main,)
 
     async def _read(self, pod: JobPod, container: str) -> AsyncGenerator[LogLine, None]:
         async with aclosing(self.pods.log(pod, container, self.params)) as lines:
             async for line in lines:
                 yield LogLine(pod.name, container, line)
-
-
-async def _these(pods: list[JobPod]) -> AsyncGenerator[JobPod, None]:
-    for pod in pods:
-        yield pod

@@ -32,12 +32,14 @@ class AsyncPolicies(AsyncListed["SchedulingPolicy"]):
 
         return SchedulingPolicy
 
-    async def watch(self, name: str | None = None, *, after: str | None = None) -> AsyncIterator[PolicyEvent]:
+    async def watch(
+        self, name: str | None = None, *, label_selector: str | None = None, after: str | None = None
+    ) -> AsyncIterator[PolicyEvent]:
         """Yield an ADDED for each that `list` would list, and each change from then on.
 
         With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
         until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        async with aclosing(self._changes(name, after)) as events:
+        async with aclosing(self._changes(name, after, labels=label_selector)) as events:
             async for event in events:
                 yield PolicyEvent(*event)

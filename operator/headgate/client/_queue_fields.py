@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from headgate.client._keywords import check_keywords
+
 if TYPE_CHECKING:
     from headgate.api.jobqueue import (
         DesiredState,
@@ -50,15 +52,11 @@ class QueueChanges(QueueFields, total=False):
     action_concurrency: int
 
 
-FIELDS = frozenset(QueueChanges.__annotations__)
-
-
 def spec_of(fields: Mapping[str, Any]) -> Json:
     """Return fields as they stand in a spec; None for one that is to be removed. Raises TypeError for unknown ones."""
     from pydantic.alias_generators import to_camel
 
-    if unknown := sorted(fields.keys() - FIELDS):
-        raise TypeError(f"a queue has no {', '.join(unknown)}; it has {', '.join(sorted(FIELDS))}")
+    check_keywords(fields, QueueChanges.__annotations__, "a queue has")
     return {to_camel(name): _value(name, value) for name, value in fields.items()}
 
 

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict, get_args
 
 from headgate.api.names import CREATED_BY_ANNOTATION
+from headgate.client._keywords import check_keywords
+from headgate.client._sorting import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from headgate.client._sorting import Fields
 
 Json = dict[str, Any]
 
@@ -18,6 +22,8 @@ PROJECT_TAG: Final = "project"
 class QueueSelection(TypedDict, total=False):
     """Which queues; all are optional, and a queue has to meet all that are given."""
 
+    id: str | None
+    """Its UID."""
     creator: str | None
     """The user who created it."""
     pool: str | None
@@ -29,6 +35,8 @@ class QueueSelection(TypedDict, total=False):
     """The state that one of its clusters has: Running, Pending, Terminated or Unknown."""
     tags: Mapping[str, str | Sequence[str]] | Sequence[str] | None
     """For each key the value, or several of which it has one; or ``["team:search", "gpu"]``: a key alone is enough."""
+    label_selector: str | None
+    """A selector of its labels, as ``kubectl -l`` takes it: ``"team=search,tier!=test"``."""
     all: bool
     """Sealed queues too; they are left out of lists unless `state` asks for them."""
 
@@ -41,19 +49,9 @@ class QueueFilters(QueueSelection, total=False):
     sort: str | Sequence[str]
     """A field of `SORT_FIELDS`, with ``:asc`` or ``:desc`` behind it, or several: ``["pool", "created:desc"]``."""
     limit: int | None
-    """How many at most."""
-
-
-def _named(raw: Json) -> str | None:
-    return str(raw["metadata"]["name"])
-
-
-def _id(raw: Json) -> str | None:
-    return str(raw["metadata"]["uid"])
-
-
-def _created(raw: Json) -> str | None:
-    return str(raw["metadata"]["creationTimestamp"])
+    """How many at most; None or 0 for all."""
+    page_size: int | None
+    """How many the API server is asked for at a time, 500 unless given; 0 for all at once."""
 
 
 def creator_of(raw: Json) -> str | None:
@@ -84,42 +82,26 @@ def _priority(raw: Json) -> int | None:
     return PRIORITIES[priority] if isinstance(priority, str) else int(priority)
 
 
-_SORT: Final[dict[str, Callable[[Json], str | int | None]]] = {
-    "id": _id,
-    "name": _named,
-    "created": _created,
+SORT: Final[Fields[Json]] = {
+    **METADATA,
     "creator": creator_of,
     "pool": _pool,
     "state": _state,
     "cluster-state": _cluster_state,
     "priority": _priority,
 }
-SORT_FIELDS: Final = tuple(_SORT)
+SORT_FIELDS: Final = tuple(SORT)
 """What a list of queues can be sorted by."""
 
 
-def ordering(sort: str | Sequence[str]) -> list[tuple[Callable[[Json], str | int | None], bool]]:
-    """Return the keys to sort by, the first first, each with whether it descends; raises ValueError."""
-    result = []
-    for directive in [sort] if isinstance(sort, str) else sort:
-        field, colon, direction = directive.partition(":")
-        if field not in _SORT or (colon and direction not in ("asc", "desc")):
-            fields = ", ".join(SORT_FIELDS)
-            raise ValueError(
-                f"sort: {directive!r} is not FIELD, FIELD:asc or FIELD:desc with FIELD one of {fields}"
-            )
-        result.append((_SORT[field], direction == "desc"))
-    return result
+def check_filters(given: Mapping[str, object]) -> None:
+    """Raise TypeError for a filter that lists do not have."""
+    check_keywords(given, QueueFilters.__annotations__, "a list of queues has")
 
 
-def in_order(queues: Iterable[Json], sort: str | Sequence[str]) -> list[Json]:
-    """Return queues in the order asked for; those that lack a field come last. Ties go by name."""
-    result = sorted(queues, key=lambda raw: str(raw["metadata"]["name"]))
-    for key, descending in reversed(ordering(sort)):
-        there = [raw for raw in result if key(raw) is not None]
-        there.sort(key=key, reverse=descending)  # type: ignore[arg-type]
-        result = there + [raw for raw in result if key(raw) is None]
-    return result
+def check_selection(given: Mapping[str, object]) -> None:
+    """Raise TypeError for a filter that watches do not have."""
+    check_keywords(given, QueueSelection.__annotations__, "a watch of queues has")
 
 
 def selectors(filters: QueueSelection) -> dict[str, str]:
@@ -139,12 +121,14 @@ def matcher(filters: QueueSelection) -> Callable[[Json], bool]:
 
     states = _known("state", filters.get("state"), get_args(State))
     cluster_states = _known("cluster_state", filters.get("cluster_state"), get_args(ClusterState))
-    creator, project, tags = filters.get("creator"), filters.get("project"), _tags(filters.get("tags"))
+    uid, creator, project = filters.get("id"), filters.get("creator"), filters.get("project")
+    tags = _tags(filters.get("tags"))
 
     def matches(raw: Json) -> bool:
         own = raw["spec"].get("tags") or {}
         return (
-            (not states or _state(raw) in states)
+            (uid is None or raw["metadata"]["uid"] == uid)
+            and (not states or _state(raw) in states)
             and (not cluster_states or not cluster_states.isdisjoint(_cluster_states(raw)))
             and (creator is None or creator_of(raw) == creator)
             and (project is None or own.get(PROJECT_TAG) == project)

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack, get_args
 
 from headgate.api.names import GROUP, VERSION
-from headgate.client._collection import AsyncCollection, first
+from headgate.client._collection import AsyncCollection
 from headgate.client._errors import (
     AlreadyPausedError,
     ConflictError,
@@ -16,7 +16,13 @@ from headgate.client._errors import (
 )
 from headgate.client._patience import patience
 from headgate.client._queue_fields import spec_of
-from headgate.client._queue_filters import in_order, matcher, ordering, selectors
+from headgate.client._queue_filters import (
+    SORT,
+    check_filters,
+    check_selection,
+    matcher,
+    selectors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -44,6 +50,7 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
 
     _plural = "jobqueues"
     _kind = "JobQueue"
+    _sort = SORT
 
     def _model(self) -> type[JobQueue]:
         from headgate.api.jobqueue import JobQueue
@@ -54,7 +61,8 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
         """Yield the queues that meet all filters, see `QueueFilters`; without `sort`, by name.
 
         They come page by page: without `sort`, no more are asked for than are taken. Sealed queues are left out unless
-        `all` is true or `state` names one of their states. Raises ValueError for a filter that is wrong.
+        `all` is true or `state` names one of their states. Raises ValueError for a filter that is wrong, and TypeError
+        for one that does not exist.
         """
         async with aclosing(self._list(filters)) as found:
             async for raw in found:
@@ -179,45 +187,65 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
         """
         await self._connection.call("DELETE", self._path(name), params=_writing(dry_run, strict=False))
 
+    async def tag(
+        self,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        remove: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> JobQueue:
+        """Set tags of a queue and remove others by one write, leave the rest as they are, and return the queue.
+
+        Raises as `update` does, `NotFoundError` also where the queue has no such tag, and ValueError for a tag that is
+        to be both. Then nothing is changed.
+        """
+        added, removed = dict(tags or {}), [remove] if isinstance(remove, str) else list(remove)
+        if both := sorted(added.keys() & set(removed)):
+            raise ValueError(f"tag {both[0]!r}: is to be set and to be removed")
+
+        def change(raw: Json) -> None:
+            own = raw["spec"].get("tags") or {}
+            if missing := [key for key in removed if key not in own]:
+                raise NotFoundError(f'queue "{name}" has no tag "{missing[0]}"')
+            kept = {key: value for key, value in own.items() if key not in removed}
+            raw["spec"]["tags"] = {**kept, **added}
+
+        return await self._change(name, change, dry_run=dry_run)
+
     async def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a queue. Raises `NotFoundError`."""
         return dict((await self.get_manifest(name))["spec"].get("tags") or {})
 
     async def add_tags(self, name: str, tags: Mapping[str, str], *, dry_run: bool = False) -> dict[str, str]:
         """Set tags of a queue, leave the others as they are, and return them all. Raises as `update` does."""
-
-        def change(raw: Json) -> None:
-            raw["spec"]["tags"] = {**(raw["spec"].get("tags") or {}), **tags}
-
-        return dict((await self._change(name, change, dry_run=dry_run)).spec.tags)
+        return dict((await self.tag(name, tags, dry_run=dry_run)).spec.tags)
 
     async def remove_tags(self, name: str, keys: Iterable[str], *, dry_run: bool = False) -> dict[str, str]:
         """Take tags off a queue and return the others.
 
         Raises `NotFoundError` also where the queue has no such tag; then none is removed.
         """
-        unwanted = [keys] if isinstance(keys, str) else list(keys)
-
-        def change(raw: Json) -> None:
-            tags = raw["spec"].get("tags") or {}
-            if missing := [key for key in unwanted if key not in tags]:
-                raise NotFoundError(f'queue "{name}" has no tag "{missing[0]}"')
-            raw["spec"]["tags"] = {key: value for key, value in tags.items() if key not in unwanted}
-
-        return dict((await self._change(name, change, dry_run=dry_run)).spec.tags)
+        return dict((await self.tag(name, remove=keys, dry_run=dry_run)).spec.tags)
 
     async def line(self, name: str, *, limit: int = 5) -> QueueLine:
         """Return the top of a queue's line: the first `limit` Jobs that wait, what holds each, and when it goes.
 
-        It is computed as `jobs.why` is, from a list of everything, and needs the same right: to list Jobs in the whole
+        It is computed as `jobs.why` is, from a list of everything, and needs the right to list Jobs in the whole
         cluster. Raises `NotFoundError`, `ForbiddenError`, and ValueError for a limit below 1.
         """
+        return (await self.lines([name], limit=limit))[name]
+
+    async def lines(self, names: Iterable[str], *, limit: int = 5) -> dict[str, QueueLine]:
+        """Return the same for several queues, by name: everything is listed once. Raises as `line` does."""
         if limit < 1:
             raise ValueError(f"limit: must be 1 or more, not {limit}")
-        from headgate.client._why import line
+        from headgate.client._why import lines
 
-        await self.get_manifest(name)
-        return await line(self._connection, name, limit)
+        queues = list(dict.fromkeys(names))
+        for name in queues:
+            await self.get_manifest(name)
+        return await lines(self._connection, queues, limit)
 
     async def watch(
         self, name: str | None = None, *, after: str | None = None, **selection: Unpack[QueueSelection]
@@ -226,10 +254,13 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
 
         What is not listed any more is told as DELETED. With `after`, a resourceVersion (see `version`), only what has
         changed since is told. It goes on over reconnects until it is closed. Raises ValueError for a filter that is
-        wrong, `ForbiddenError`, and `UnreachableError`.
+        wrong, TypeError for one that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
+        check_selection(selection)
         selection.setdefault("all", True)
-        changes = self._changes(name, after, selectors(selection), matcher(selection))
+        changes = self._changes(
+            name, after, selectors(selection), matcher(selection), selection.get("label_selector")
+        )
         async with aclosing(changes) as events:
             async for event in events:
                 yield QueueEvent(*event)
@@ -268,18 +299,17 @@ class AsyncQueues(AsyncCollection["JobQueue"]):
         raw["spec"] = queue.spec.to_dict()
         return raw
 
-    async def _list(self, filters: QueueFilters) -> AsyncGenerator[Json, None]:
-        sort = filters.get("sort") or ()
-        ordering(sort)
-        found = self._select(filters.get("name"), selectors(filters), matcher(filters))
-        async with aclosing(first(found, None if sort else filters.get("limit"))) as queues:
-            if not sort:
-                async for raw in queues:
-                    yield raw
-                return
-            everything = [raw async for raw in queues]
-        for raw in in_order(everything, sort)[: filters.get("limit")]:
-            yield raw
+    def _list(self, filters: QueueFilters) -> AsyncGenerator[Json, None]:
+        check_filters(filters)
+        return self._listed(
+            filters.get("name"),
+            selectors(filters),
+            matcher(filters),
+            labels=filters.get("label_selector"),
+            sort=filters.get("sort") or (),
+            limit=filters.get("limit"),
+            page_size=filters.get("page_size"),
+        )
 
     async def _become(self, name: str, state: DesiredState, *, dry_run: bool) -> JobQueue:
         return await self.update(name, state=state, dry_run=dry_run)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from headgate.api import names
+from headgate.client._keywords import check_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Json = dict[str, Any]
 
@@ -33,6 +35,8 @@ class JobOptions(TypedDict, total=False):
     """What each Pod requests: ``2``, ``"500m"``."""
     memory: str | None
     """What each Pod requests: ``"4Gi"``."""
+    requests: Mapping[str, str]
+    """What else each Pod requests: ``{"nvidia.com/gpu": "1"}``."""
     parallelism: int | None
     completions: int | None
     deadline: int | None
@@ -47,15 +51,19 @@ class JobOptions(TypedDict, total=False):
     service_account: str | None
 
 
-def job_manifest(image: str, command: str | Sequence[str], queue: str, options: JobOptions) -> Json:
-    """Return a Job that runs a command in a container; raises TypeError for an option that does not exist.
+def job_manifest(
+    image: str,
+    command: str | Sequence[str] | None = None,
+    *,
+    queue: str,
+    **options: Unpack[JobOptions],
+) -> dict[str, Any]:
+    """Return a Job that runs a command in a container, as `jobs.submit` creates it.
 
-    A command that is one string is given to the image's shell.
+    A command that is one string is given to the image's shell; without one the image's own is run. Raises TypeError for
+    an option that does not exist.
     """
-    if unknown := sorted(options.keys() - JobOptions.__annotations__.keys()):
-        raise TypeError(
-            f"a Job has no option {unknown[0]}; there are {', '.join(JobOptions.__annotations__)}"
-        )
+    check_keywords(options, JobOptions.__annotations__, "a Job has")
     name = options.get("name")
     spec = {
         "parallelism": options.get("parallelism"),
@@ -81,17 +89,49 @@ def job_manifest(image: str, command: str | Sequence[str], queue: str, options: 
     }
 
 
-def _container(image: str, command: str | Sequence[str], options: JobOptions) -> Json:
+def in_queue(manifest: Mapping[str, Any], queue: str | None) -> Json:
+    """Return a manifest with what makes it a Job of a queue; raises ValueError where it is none, or names none."""
+    if manifest.get("kind", "Job") != "Job":
+        raise ValueError(f"kind: must be Job, not {manifest['kind']!r}")
+    metadata = _mapping(manifest, "metadata", "metadata")
+    labels = _mapping(metadata, "labels", "metadata.labels")
+    if queue is not None:
+        labels[names.QUEUE_LABEL] = queue
+    if not labels.get(names.QUEUE_LABEL):
+        raise ValueError(f"metadata.labels['{names.QUEUE_LABEL}']: is required: name a queue")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        **manifest,
+        "metadata": {**metadata, "labels": labels},
+    }
+
+
+def _mapping(body: Mapping[str, Any], field: str, path: str) -> Json:
+    value = body.get(field) or {}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{path}: must be a mapping of names to values, not {value!r:.80}")
+    return dict(value)
+
+
+def _container(image: str, command: str | Sequence[str] | None, options: JobOptions) -> Json:
     cpu = options.get("cpu")
     requests = _given({"cpu": None if cpu is None else str(cpu), "memory": options.get("memory")})
-    env = [{"name": key, "value": value} for key, value in options.get("env", {}).items()]
-    return {
-        "name": "main",
-        "image": image,
-        "command": [*SHELL, command] if isinstance(command, str) else list(command),
-        **({"env": env} if env else {}),
-        **({"resources": {"requests": requests}} if requests else {}),
+    requests |= options.get("requests", {})
+    # Kubernetes takes a request for a device only with a limit of the same size.
+    limits = {
+        name: amount for name, amount in requests.items() if "/" in name or name.startswith("hugepages-")
     }
+    env = [{"name": key, "value": value} for key, value in options.get("env", {}).items()]
+    return _given(
+        {
+            "name": "main",
+            "image": image,
+            "command": [*SHELL, command] if isinstance(command, str) else list(command or ()) or None,
+            "env": env or None,
+            "resources": _given({"requests": requests or None, "limits": limits or None}) or None,
+        }
+    )
 
 
 def _labels(queue: str, options: JobOptions) -> Json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, Unpack
 
 from headgate.api.names import GROUP
-from headgate.client._jobs import MAX_ENTRIES
 from headgate.client._sync_base import ClientBase
 
 if TYPE_CHECKING:
@@ -18,9 +17,12 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.client._client import AsyncClient, UserInfo
     from headgate.client._collection import AsyncCollection, AsyncListed
+    from headgate.client._connection import Outage
     from headgate.client._environments import AsyncEnvironments, EnvironmentEvent
     from headgate.client._job_info import JobInfo
+    from headgate.client._job_query import JobFilters, JobSelection
     from headgate.client._jobs import AsyncJobs, JobEvent, LogLine
+    from headgate.client._leader import Leader
     from headgate.client._pods import JobPod
     from headgate.client._policies import AsyncPolicies, PolicyEvent
     from headgate.client._pools import AsyncPools, PoolEvent
@@ -67,18 +69,43 @@ class Listed(Collection[R]):
 
     _async: AsyncListed[R]
 
-    def list(self, *, name: str | None = None, limit: int | None = None) -> Iterator[R]:
-        """Yield those of this name (or pattern, such as ``team-*``), by name, `limit` at most.
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[R]:
+        """Yield those of this name (or pattern, such as ``team-*``), `limit` at most; None or 0 for all.
 
-        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
+        `label_selector` is as ``kubectl -l`` takes it. Without `sort` they come by name, page by page. `sort` is a
+        field, or several, with ``:asc`` or ``:desc`` behind it; which there are stands in the ValueError for one that
+        is wrong. `page_size` is how many the API server is asked for at a time, 500 unless given. Raises
+        `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.list(name=name, limit=limit))
+        return self._portal.iterate(
+            self._async.list(
+                name=name, label_selector=label_selector, sort=sort, limit=limit, page_size=page_size
+            )
+        )
 
     def list_manifests(
-        self, *, name: str | None = None, limit: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
-        return self._portal.iterate(self._async.list_manifests(name=name, limit=limit))
+        return self._portal.iterate(
+            self._async.list_manifests(
+                name=name, label_selector=label_selector, sort=sort, limit=limit, page_size=page_size
+            )
+        )
 
 
 class Queues(Collection["JobQueue"]):
@@ -90,7 +117,8 @@ class Queues(Collection["JobQueue"]):
         """Yield the queues that meet all filters, see `QueueFilters`; without `sort`, by name.
 
         They come page by page: without `sort`, no more are asked for than are taken. Sealed queues are left out unless
-        `all` is true or `state` names one of their states. Raises ValueError for a filter that is wrong.
+        `all` is true or `state` names one of their states. Raises ValueError for a filter that is wrong, and TypeError
+        for one that does not exist.
         """
         return self._portal.iterate(self._async.list(**filters))
 
@@ -180,6 +208,21 @@ class Queues(Collection["JobQueue"]):
         """
         self._portal.call(self._async.delete(name, dry_run=dry_run))
 
+    def tag(
+        self,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        *,
+        remove: Iterable[str] = (),
+        dry_run: bool = False,
+    ) -> JobQueue:
+        """Set tags of a queue and remove others by one write, leave the rest as they are, and return the queue.
+
+        Raises as `update` does, `NotFoundError` also where the queue has no such tag, and ValueError for a tag that is
+        to be both. Then nothing is changed.
+        """
+        return self._portal.call(self._async.tag(name, tags, remove=remove, dry_run=dry_run))
+
     def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a queue. Raises `NotFoundError`."""
         return self._portal.call(self._async.tags(name))
@@ -198,10 +241,14 @@ class Queues(Collection["JobQueue"]):
     def line(self, name: str, *, limit: int = 5) -> QueueLine:
         """Return the top of a queue's line: the first `limit` Jobs that wait, what holds each, and when it goes.
 
-        It is computed as `jobs.why` is, from a list of everything, and needs the same right: to list Jobs in the whole
+        It is computed as `jobs.why` is, from a list of everything, and needs the right to list Jobs in the whole
         cluster. Raises `NotFoundError`, `ForbiddenError`, and ValueError for a limit below 1.
         """
         return self._portal.call(self._async.line(name, limit=limit))
+
+    def lines(self, names: Iterable[str], *, limit: int = 5) -> dict[str, QueueLine]:
+        """Return the same for several queues, by name: everything is listed once. Raises as `line` does."""
+        return self._portal.call(self._async.lines(names, limit=limit))
 
     def watch(
         self, name: str | None = None, *, after: str | None = None, **selection: Unpack[QueueSelection]
@@ -210,7 +257,7 @@ class Queues(Collection["JobQueue"]):
 
         What is not listed any more is told as DELETED. With `after`, a resourceVersion (see `version`), only what has
         changed since is told. It goes on over reconnects until it is closed. Raises ValueError for a filter that is
-        wrong, `ForbiddenError`, and `UnreachableError`.
+        wrong, TypeError for one that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
         return self._portal.iterate(self._async.watch(name, after=after, **selection))
 
@@ -228,13 +275,15 @@ class Pools(Listed["ClusterPool"]):
 
     _async: AsyncPools
 
-    def watch(self, name: str | None = None, *, after: str | None = None) -> Iterator[PoolEvent]:
+    def watch(
+        self, name: str | None = None, *, label_selector: str | None = None, after: str | None = None
+    ) -> Iterator[PoolEvent]:
         """Yield an ADDED for each that `list` would list, and each change from then on.
 
         With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
         until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name, after=after))
+        return self._portal.iterate(self._async.watch(name, label_selector=label_selector, after=after))
 
 
 class Environments(Collection["ComputeEnvironment"]):
@@ -243,29 +292,65 @@ class Environments(Collection["ComputeEnvironment"]):
     _async: AsyncEnvironments
 
     def list(
-        self, *, name: str | None = None, pool: str | None = None, limit: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        pool: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
     ) -> Iterator[ComputeEnvironment]:
-        """Yield those of this name (or pattern, such as ``spot-*``) and pool, by name, `limit` at most.
-
-        They come page by page. Raises `ForbiddenError` and `UnreachableError`.
-        """
-        return self._portal.iterate(self._async.list(name=name, pool=pool, limit=limit))
+        """Yield those of this name (or pattern, such as ``spot-*``) and pool, as the pools' `list` does."""
+        return self._portal.iterate(
+            self._async.list(
+                name=name,
+                pool=pool,
+                label_selector=label_selector,
+                sort=sort,
+                limit=limit,
+                page_size=page_size,
+            )
+        )
 
     def list_manifests(
-        self, *, name: str | None = None, pool: str | None = None, limit: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        pool: str | None = None,
+        label_selector: str | None = None,
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        page_size: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
-        return self._portal.iterate(self._async.list_manifests(name=name, pool=pool, limit=limit))
+        return self._portal.iterate(
+            self._async.list_manifests(
+                name=name,
+                pool=pool,
+                label_selector=label_selector,
+                sort=sort,
+                limit=limit,
+                page_size=page_size,
+            )
+        )
 
     def watch(
-        self, name: str | None = None, *, pool: str | None = None, after: str | None = None
+        self,
+        name: str | None = None,
+        *,
+        pool: str | None = None,
+        label_selector: str | None = None,
+        after: str | None = None,
     ) -> Iterator[EnvironmentEvent]:
         """Yield an ADDED for each that `list` would list, and each change from then on.
 
         With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
         until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name, pool=pool, after=after))
+        return self._portal.iterate(
+            self._async.watch(name, pool=pool, label_selector=label_selector, after=after)
+        )
 
 
 class Policies(Listed["SchedulingPolicy"]):
@@ -273,13 +358,15 @@ class Policies(Listed["SchedulingPolicy"]):
 
     _async: AsyncPolicies
 
-    def watch(self, name: str | None = None, *, after: str | None = None) -> Iterator[PolicyEvent]:
+    def watch(
+        self, name: str | None = None, *, label_selector: str | None = None, after: str | None = None
+    ) -> Iterator[PolicyEvent]:
         """Yield an ADDED for each that `list` would list, and each change from then on.
 
         With `after`, a resourceVersion (see `version`), only what has changed since is told. It goes on over reconnects
         until it is closed. Raises `ForbiddenError` and `UnreachableError`.
         """
-        return self._portal.iterate(self._async.watch(name, after=after))
+        return self._portal.iterate(self._async.watch(name, label_selector=label_selector, after=after))
 
 
 class Jobs:
@@ -295,7 +382,7 @@ class Jobs:
     def submit(
         self,
         image: str,
-        command: str | Sequence[str],
+        command: str | Sequence[str] | None = None,
         *,
         queue: str,
         namespace: str | None = None,
@@ -304,8 +391,8 @@ class Jobs:
     ) -> JobInfo:
         """Create a Job that runs a command in a container of an image, and return it; see `JobOptions`.
 
-        A command that is one string is given to the image's shell. Raises `RefusedError` where the queue takes no Jobs
-        or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
+        A command that is one string is given to the image's shell; without one the image's own is run. Raises
+        `RefusedError` where the queue takes no Jobs or a value is wrong, `AlreadyExistsError`, and `ForbiddenError`.
         """
         return self._portal.call(
             self._async.submit(image, command, queue=queue, namespace=namespace, dry_run=dry_run, **options)
@@ -328,6 +415,19 @@ class Jobs:
             self._async.submit_manifest(manifest, queue=queue, namespace=namespace, dry_run=dry_run)
         )
 
+    def create_manifest(
+        self,
+        manifest: Mapping[str, Any],
+        *,
+        queue: str | None = None,
+        namespace: str | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Do the same as `submit_manifest`, and return the Job as the API server has it then, with its defaults."""
+        return self._portal.call(
+            self._async.create_manifest(manifest, queue=queue, namespace=namespace, dry_run=dry_run)
+        )
+
     def get(self, name: str, *, namespace: str | None = None) -> JobInfo:
         """Return a Job; raises `NotFoundError`, `ForbiddenError`, and `UnreachableError`."""
         return self._portal.call(self._async.get(name, namespace=namespace))
@@ -336,62 +436,18 @@ class Jobs:
         """Return a Job as the API server has it, all but `metadata.managedFields`; raises as `get` does."""
         return self._portal.call(self._async.get_manifest(name, namespace=namespace))
 
-    def list(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        since: float = 0.0,
-        limit: int = MAX_ENTRIES,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-    ) -> Iterator[JobInfo]:
-        """Yield the newest Jobs of queues, newest first, `limit` at most; with 0, all, as the API server has them.
+    def list(self, **filters: Unpack[JobFilters]) -> Iterator[JobInfo]:
+        """Yield the newest Jobs of queues that meet all filters, newest first; see `JobFilters`.
 
-        `filters` are states (`STATES`) and results (`RESULTS`). Of finished Jobs only those are listed that ended after
-        `since` (seconds since the epoch). However many Jobs there are, no more than a page and `limit` are held. Raises
-        ValueError for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        With `limit` 0, all, as the API server has them. However many Jobs there are, no more than a page and `limit`
+        are held, or all where all are to be sorted. Raises ValueError for a filter that is wrong, TypeError for one
+        that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
-        return self._portal.iterate(
-            self._async.list(
-                filters=filters,
-                queue=queue,
-                user=user,
-                name=name,
-                since=since,
-                limit=limit,
-                namespace=namespace,
-                all_namespaces=all_namespaces,
-            )
-        )
+        return self._portal.iterate(self._async.list(**filters))
 
-    def list_manifests(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        since: float = 0.0,
-        limit: int = MAX_ENTRIES,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-    ) -> Iterator[dict[str, Any]]:
+    def list_manifests(self, **filters: Unpack[JobFilters]) -> Iterator[dict[str, Any]]:
         """Yield the same as `list`, each as the API server has it, all but `metadata.managedFields`."""
-        return self._portal.iterate(
-            self._async.list_manifests(
-                filters=filters,
-                queue=queue,
-                user=user,
-                name=name,
-                since=since,
-                limit=limit,
-                namespace=namespace,
-                all_namespaces=all_namespaces,
-            )
-        )
+        return self._portal.iterate(self._async.list_manifests(**filters))
 
     def names(self, *, namespace: str | None = None) -> Sequence[str]:
         """Return the names of the Jobs of queues: for completion. Raises `ForbiddenError` and `UnreachableError`."""
@@ -421,20 +477,34 @@ class Jobs:
     def why(self, name: str, *, namespace: str | None = None) -> Explanation:
         """Say why a Job waits: what holds it, who goes before it, and an estimate of when it goes.
 
-        It is computed from a list of everything, by the same engine that the operator decides by. So it needs the right
-        to list Jobs in the whole cluster. For a Job that is admitted there is nothing to say. Raises `NotFoundError`,
-        `RefusedError` for a Job that is finished or in no queue, and `ForbiddenError`.
+        It is computed from a list of everything, by the same engine that the operator decides by. Without the right to
+        list Jobs in the whole cluster, it says what the Job and the status of its queue tell, and in `unseen` which
+        right is missing. For a Job that is admitted there is nothing to say. Raises `NotFoundError`, `RefusedError` for
+        a Job that is finished or in no queue, and `ForbiddenError` for who may not see the Job.
         """
         return self._portal.call(self._async.why(name, namespace=namespace))
 
-    def pods(self, name: str, *, wait: bool = False, namespace: str | None = None) -> Sequence[JobPod]:
-        """Return the Pods of a Job that have started, the oldest first.
+    def pods(
+        self,
+        name: str,
+        *,
+        wait: bool = False,
+        container: str | None = None,
+        all_containers: bool = False,
+        namespace: str | None = None,
+    ) -> Sequence[JobPod]:
+        """Return the Pods of a Job of which a container has started, the oldest first.
 
-        With `wait`, for a Job that waits or whose Pods are yet to start, it waits until one has. Raises `RefusedError`
-        where there are none: the Job waits, they are gone, or they are in another cluster (the message says in which);
-        `NotFoundError` and `ForbiddenError`.
+        With `wait`, for a Job that waits or whose Pods are yet to start, it waits until the main container of one has
+        started, or the one named `container`, or with `all_containers` any. Raises `RefusedError` where there are none:
+        the Job waits, they are gone, or they are in another cluster (the message says in which); `NotFoundError` and
+        `ForbiddenError`.
         """
-        return self._portal.call(self._async.pods(name, wait=wait, namespace=namespace))
+        return self._portal.call(
+            self._async.pods(
+                name, wait=wait, container=container, all_containers=all_containers, namespace=namespace
+            )
+        )
 
     def logs(
         self,
@@ -452,12 +522,13 @@ class Jobs:
     ) -> Iterator[LogLine]:
         """Yield what the Pods of a Job wrote, line by line: one Pod after the other, the oldest first, or only `pod`.
 
-        Without `container` it is the first one of each Pod, with `all_containers` all of them. `tail` is how many lines
-        at the end of each log, `since` leaves out what was written before (seconds since the epoch), and `previous` is
-        the container as it was before it was started again. With `follow` lines come as they are written, until the Job
-        is finished: of all its Pods at the same time, also of those that come later; a Job that waits is waited for.
-        With `pod`, they come until that one has ended. Raises as `pods` does, and `RefusedError` for a container that
-        is not there.
+        Without `container` it is the main one of each Pod, or as long as that has not started the last of those before
+        it; with `all_containers`, all of them. `tail` is how many lines at the end of each log, `since` leaves out what
+        was written before (seconds since the epoch), and `previous` is the container as it was before it was started
+        again. With `follow` lines come as they are written, until the Job is finished: of all its Pods at the same
+        time, also of those that come later; what has not started is waited for, so that without `container` it is the
+        main one. With `pod`, they come until that one has ended. Raises as `pods` does, and `RefusedError` for a
+        container that is not there.
         """
         return self._portal.iterate(
             self._async.logs(
@@ -474,35 +545,15 @@ class Jobs:
             )
         )
 
-    def watch(
-        self,
-        *,
-        filters: str | Sequence[str] = (),
-        queue: str | None = None,
-        user: str | None = None,
-        name: str | None = None,
-        namespace: str | None = None,
-        all_namespaces: bool = False,
-        after: str | None = None,
-    ) -> Iterator[JobEvent]:
+    def watch(self, *, after: str | None = None, **selection: Unpack[JobSelection]) -> Iterator[JobEvent]:
         """Yield an ADDED for each Job that `list` would list, and each change from then on.
 
         What is not listed any more is told as DELETED, as a Job is that was deleted. With `after`, a resourceVersion
         (see `version`), only what has changed since is told, and what was there before is not held. It goes on over
         reconnects until it is closed. That a Job it depends on has succeeded is no change of a Job. Raises ValueError
-        for a filter that does not exist, `ForbiddenError`, and `UnreachableError`.
+        for a filter that is wrong, TypeError for one that does not exist, `ForbiddenError`, and `UnreachableError`.
         """
-        return self._portal.iterate(
-            self._async.watch(
-                filters=filters,
-                queue=queue,
-                user=user,
-                name=name,
-                namespace=namespace,
-                all_namespaces=all_namespaces,
-                after=after,
-            )
-        )
+        return self._portal.iterate(self._async.watch(after=after, **selection))
 
     def version(self, *, namespace: str | None = None, all_namespaces: bool = False) -> str:
         """Return the resourceVersion of now, for a `watch` of what comes after it.
@@ -547,9 +598,25 @@ class Client(ClientBase):
         self._open()
         return self._async.server
 
+    @property
+    def outage(self) -> Outage | None:
+        """Since when the API server is not heard by a watch, and why; None while all of them are well.
+
+        A watch itself says nothing of it: it goes on as soon as the API server is there again.
+        """
+        self._open()
+        return self._async.outage
+
     def whoami(self) -> UserInfo:
         """Return who the API server takes the user for; raises `UnreachableError` and `NotAuthenticatedError`."""
         return self._portal.call(self._async.whoami())
+
+    def leader(self) -> Leader | None:
+        """Return which operator leads, or led last; None where no policy of Headgate's says by which Lease.
+
+        Raises `ForbiddenError` for who may not look, and `UnreachableError`.
+        """
+        return self._portal.call(self._async.leader())
 
     def can(
         self,

@@ -31,7 +31,12 @@ class ClientBase:
         return cls(AsyncClient.connect(kubeconfig, context, namespace))
 
     def __enter__(self) -> Self:
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            # Nobody leaves what was never entered.
+            self.close()
+            raise
         return self
 
     def __exit__(

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headgate.api.clusterpool import KIND, ClusterPool
 from headgate.controllers.kind import Kind
 from headgate.engine.notices import pool_notices
 from headgate.engine.status import pool_status
 
-if TYPE_CHECKING:
-    from headgate.engine.engine import Engine
-
-
-def _known(engine: Engine, name: str) -> ClusterPool | None:
-    pool = engine.pools.get(name)
-    return pool.resource if pool else None
-
-
 CLUSTERPOOLS: Final = Kind(
     model=ClusterPool,
     plural=KIND.plural,
-    known=_known,
+    records=lambda engine: engine.pools,
     changed=lambda engine, resource, _now: engine.pool_changed(resource),
     gone=lambda engine, name, _now: engine.pool_gone(name),
     broken=lambda engine, name, message: engine.pool_broken(name, message),

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from headgate.engine.engine import Engine
 
 
-def _known(engine: Engine, name: str) -> ComputeEnvironment | None:
-    environment = engine.environments.get(name)
-    return environment.resource if environment else None
-
-
 def _status(engine: Engine, name: str, now: str) -> ComputeEnvironmentStatus:
     users = sum(name in queue.names_environments for queue in engine.queues.values())
     return environment_status(engine.environments[name], users, now)
@@ -27,7 +22,7 @@ def _status(engine: Engine, name: str, now: str) -> ComputeEnvironmentStatus:
 COMPUTEENVIRONMENTS: Final = Kind(
     model=ComputeEnvironment,
     plural=KIND.plural,
-    known=_known,
+    records=lambda engine: engine.environments,
     changed=lambda engine, resource, now: engine.environment_changed(resource, now),
     gone=lambda engine, name, now: engine.environment_gone(name, now),
     broken=lambda engine, name, message: engine.environment_broken(name, message),

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from headgate.engine.engine import Engine
 
 
-def _known(engine: Engine, name: str) -> JobQueue | None:
-    queue = engine.queues.get(name)
-    return queue.resource if queue else None
-
-
 @contextmanager
 def _writing(engine: Engine, name: str) -> Iterator[None]:
     """Take the count of finished Jobs for written down, if it does get there."""
@@ -46,7 +41,7 @@ def _vanished(context: Context, name: str) -> None:
 JOBQUEUES: Final = Kind(
     model=JobQueue,
     plural=KIND.plural,
-    known=_known,
+    records=lambda engine: engine.queues,
     changed=lambda engine, resource, now: engine.queue_changed(resource, now),
     gone=lambda engine, name, _now: engine.queue_gone(name),
     broken=lambda engine, name, message: engine.queue_broken(name, message),

@@ -22,9 +22,25 @@ if TYPE_CHECKING:
 
 
 def registry_for(
-    api: Api, *, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]]
+    api: Api,
+    *,
+    start: Callable[[], Awaitable[None]],
+    stop: Callable[[], Awaitable[None]],
+    listed: Callable[[], None],
 ) -> kopf.OperatorRegistry:
-    """Return the handlers; `start` runs before kopf watches anything, `stop` after it has ceased to."""
+    """Return the handlers.
+
+    Parameters
+    ----------
+    api
+        Whose credentials kopf uses, too.
+    start
+        Runs before kopf watches anything. When it fails, so does the operator: half of a start is none.
+    stop
+        Runs after kopf has ceased to watch.
+    listed
+        Is called for what a list shows, which tells nothing of what it does not.
+    """
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
@@ -44,7 +60,7 @@ def registry_for(
             private_key_path=configuration.key_file,
         )
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def on_startup(settings: kopf.OperatorSettings, **_: object) -> None:
         settings.posting.enabled = False
         settings.networking.request_timeout = 30
@@ -57,11 +73,13 @@ def registry_for(
         await stop()
 
     for kind in KINDS:
-        _follow(registry, kind)
+        _follow(registry, kind, listed)
     return registry
 
 
-def _follow(registry: kopf.OperatorRegistry, kind: Kind[Any]) -> None:
+def _follow(registry: kopf.OperatorRegistry, kind: Kind[Any], listed: Callable[[], None]) -> None:
     @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=kind.plural)
     async def on_event(event: kopf.RawEvent, memo: Context, **_: object) -> None:
+        if event["type"] is None:
+            listed()
         kind.take(event["object"], memo, deleted=event["type"] == "DELETED")

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headgate.api.schedulingpolicy import KIND, SchedulingPolicy
 from headgate.controllers.kind import Kind
 from headgate.engine.environment_status import policy_status
 from headgate.engine.notices import policy_notices
 
-if TYPE_CHECKING:
-    from headgate.engine.engine import Engine
-
-
-def _known(engine: Engine, name: str) -> SchedulingPolicy | None:
-    policy = engine.policies.get(name)
-    return policy.resource if policy else None
-
-
 SCHEDULINGPOLICIES: Final = Kind(
     model=SchedulingPolicy,
     plural=KIND.plural,
-    known=_known,
+    records=lambda engine: engine.policies,
     changed=lambda engine, resource, now: engine.scheduling_policy_changed(resource, now),
     gone=lambda engine, name, now: engine.scheduling_policy_gone(name, now),
     broken=lambda engine, name, message: engine.scheduling_policy_broken(name, message),

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from headgate.api.times import timestamp
 from headgate.controllers.kinds import KINDS
+from headgate.engine.decisions import Notice
 from headgate.kube.client import UNREACHABLE, ApiError
-from headgate.kube.resources import read, replace_status
+from headgate.kube.resources import replace_status
+from headgate.kube.retry import growing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from headgate.controllers.context import Context
     from headgate.controllers.kind import Kind
-    from headgate.engine.engine import Engine
+    from headgate.controllers.resync import Resync
     from headgate.kube.client import Api
     from headgate.kube.events import EventRecorder
-    from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -27,30 +29,44 @@ LONGEST_SECONDS: Final = 30.0
 """The longest pause before a status that could not be written is tried again; the pause doubles until then."""
 AT_ONCE: Final = 8
 """Statuses written at the same time: few, because Jobs go first."""
+FORGET_SECONDS: Final = 60.0
+"""How often the paces of objects that are gone are dropped."""
 
 Key = tuple[str, str]
 """Kind and name of an object."""
 
 
+@dataclass(slots=True)
+class _Pace:
+    """When an object's status may be written again."""
+
+    not_before: float = 0.0
+    failures: int = 0
+
+
 class StatusWriter:
     """Keeps the statuses in the API server at what the engine says."""
 
-    def __init__(
-        self, api: Api, engine: Engine, *, events: EventRecorder, metrics: Metrics, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, api: Api, context: Context, resync: Resync, *, events: EventRecorder) -> None:
         self._api = api
-        self._engine = engine
+        self._context = context
+        self._resync = resync
+        self._engine = context.engine
         self._events = events
-        self._metrics = metrics
-        self._clock = clock
-        self._not_before: dict[Key, float] = {}
-        self._failures: dict[Key, int] = {}
+        self._metrics = context.metrics
+        self._clock = context.clock
+        self._paces: defaultdict[Key, _Pace] = defaultdict(_Pace)
+        self._forgot_at = 0.0
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self) -> None:
         """Write what changed until cancelled."""
         while True:
-            await self.flush(self._clock())
+            now = self._clock()
+            await self.flush(now)
+            if now - self._forgot_at > FORGET_SECONDS:
+                self._forget()
+                self._forgot_at = now
             await asyncio.sleep(INTERVAL_SECONDS / 10)
 
     async def flush(self, now: float = float("inf")) -> None:
@@ -61,37 +77,38 @@ class StatusWriter:
 
     def _take(self, kind: Kind[Any], now: float) -> list[str]:
         dirty = kind.dirty(self._engine)
-        taken = [name for name in dirty if self._not_before.get((kind.name, name), 0.0) <= now]
+        taken = [name for name in dirty if self._paces[kind.name, name].not_before <= now]
         for name in taken:
             del dirty[name]
         return taken
 
     async def _write(self, kind: Kind[Any], name: str) -> None:
-        key = (kind.name, name)
+        pace = self._paces[kind.name, name]
         async with self._slots:
             try:
                 wrote = await self._write_if_changed(kind, name)
             except ApiError as error:
-                if error.status == 404:
-                    return
                 self._metrics.api_error("status", error)
-                if error.status != 409:
-                    logger.warning("the status of %s %s is not written: %s", *key, error)
-                await self._again(kind, name, reread=error.status == 409)
+                self._again(kind, name)
+                if error.status in (404, 409):
+                    await self._look(kind, name)
+                else:
+                    logger.warning("the status of %s %s is not written: %s", kind.name, name, error)
             except UNREACHABLE as error:
                 self._metrics.api_error("status", error)
-                await self._again(kind, name)
-            except Exception:
+                self._again(kind, name)
+            except Exception as error:
                 # One object whose status cannot be computed must not keep the others from theirs.
-                logger.exception("the status of %s %s cannot be computed", *key)
+                logger.exception("the status of %s %s cannot be computed, trying again", kind.name, name)
                 self._metrics.unreadable.inc()
+                self._again(kind, name)
+                if pace.failures == 1:
+                    self._tell(kind, name, error)
             else:
-                self._failures.pop(key, None)
+                pace.failures = 0
                 if wrote:
                     self._metrics.status_writes.labels(kind.name).inc()
-                    self._not_before[key] = self._clock() + INTERVAL_SECONDS
-                else:
-                    self._not_before.pop(key, None)
+                    pace.not_before = self._clock() + INTERVAL_SECONDS
 
     async def _write_if_changed(self, kind: Kind[Any], name: str) -> bool:
         before = kind.known(self._engine, name)
@@ -104,18 +121,37 @@ class StatusWriter:
             resource = await replace_status(self._api, before, after.to_dict())
         for notice in kind.notices(before, after):
             self._events.record(notice)
-        kind.changed(self._engine, resource, self._clock())
+        if kind.knows(self._engine, before):
+            # Otherwise it was deleted while the answer was on its way.
+            kind.changed(self._engine, resource, self._clock())
         return True
 
-    async def _again(self, kind: Kind[Any], name: str, *, reread: bool = False) -> None:
-        key = (kind.name, name)
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        self._not_before[key] = self._clock() + min(INTERVAL_SECONDS * 2 ** (failures - 1), LONGEST_SECONDS)
+    def _again(self, kind: Kind[Any], name: str) -> None:
+        pace = self._paces[kind.name, name]
+        pace.failures += 1
+        pace.not_before = self._clock() + growing(pace.failures, INTERVAL_SECONDS, LONGEST_SECONDS)
         kind.dirty(self._engine)[name] = None
-        if not reread:
-            return
-        # Somebody else wrote: take in what stands there now instead of waiting for the watch to tell.
+
+    async def _look(self, kind: Kind[Any], name: str) -> None:
+        """Take in what stands there now, or that nothing does, instead of waiting for the watch to tell."""
         try:
-            kind.changed(self._engine, await read(self._api, kind.model, name), self._clock())
-        except (ApiError, *UNREACHABLE, ValueError) as error:
-            logger.info("cannot read %s %s again: %s", *key, error)
+            await self._resync.look(kind, name)
+        except (ApiError, *UNREACHABLE) as error:
+            logger.info("cannot read %s %s again: %s", kind.name, name, error)
+
+    def _tell(self, kind: Kind[Any], name: str, error: Exception) -> None:
+        """Tell the object's users that its status is not what it should be."""
+        known = kind.known(self._engine, name)
+        if known is not None:
+            message = (
+                f"what stands in its status is old, because a newer one cannot be computed ({type(error).__name__}): "
+                "see the operator's log"
+            )
+            self._events.record(
+                Notice(kind.name, None, name, known.metadata.uid, "Warning", "StatusNotComputed", message)
+            )
+
+    def _forget(self) -> None:
+        known = {(kind.name, resource.name) for kind in KINDS for resource in kind.all_known(self._engine)}
+        for key in self._paces.keys() - known:
+            del self._paces[key]

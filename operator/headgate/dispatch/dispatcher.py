@@ -1,7 +1,7 @@
 """The loop that turns facts into decisions and decisions into writes.
 
-One cycle: ask the engine what to do, start it, wait until something changed. At most `MAX_IN_FLIGHT` writes are
-under way, so the order of decisions is the order in which Jobs go, and the API server is never flooded.
+One cycle: ask the engine what to do, start it, wait until something changed. It asks for no more than can be sent at
+once, so the order of decisions is the order in which Jobs go, and the API server is never flooded.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from headgate.api.clusterpool import ClusterPool
 from headgate.api.jobqueue import JobQueue
-from headgate.api.names import TERM_ANNOTATION
-from headgate.dispatch.writes import send
+from headgate.dispatch.delivery import Deliveries, Outcome
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.kube.client import UNREACHABLE, ApiError
 from headgate.kube.resources import read
-from headgate.kube.retry import backoff, pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_IN_FLIGHT: Final = 32
 IDLE_SECONDS: Final = 5.0
 """The loop turns at least this often, so that the probe of its age means something."""
 
@@ -52,17 +50,20 @@ class Dispatcher:
         metrics: Metrics,
         clock: Callable[[], float],
         suspect_deposed: Callable[[], None],
+        queue_vanished: Callable[[str], None],
     ) -> None:
+        """Prepare; `queue_vanished` is told of a queue that turned out to be deleted when it was read anew."""
         self._api = api
         self._engine = engine
-        self._term = term
         self._events = events
         self._metrics = metrics
         self._clock = clock
-        self._suspect_deposed = suspect_deposed
+        self._queue_vanished = queue_vanished
         self._wake = asyncio.Event()
+        self._deliveries = Deliveries(
+            api, term=term, metrics=metrics, suspect_deposed=suspect_deposed, rested=self.changed
+        )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_flight = 0
         self._stopping = False
         self._last_stamp = 0
         self.cycled_at = 0.0
@@ -82,13 +83,14 @@ class Dispatcher:
     async def stop(self) -> None:
         """Decide nothing more and wait for the writes that are under way."""
         self._stopping = True
+        self._deliveries.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10)
 
     def _cycle(self) -> None:
         began = perf_counter()
         now = self._clock()
-        decisions = self._engine.decide(MAX_IN_FLIGHT - self._in_flight, now) if not self._stopping else []
+        decisions = self._engine.decide(self._deliveries.room, now) if not self._stopping else []
         if decisions:
             self._metrics.decision_seconds.observe((perf_counter() - began) / len(decisions))
         for decision in decisions:
@@ -109,10 +111,10 @@ class Dispatcher:
             case Notice():
                 self._events.record(decision)
             case Confirm():
-                self._spawn(self._confirm(decision.queue))
+                self._spawn(self._confirm(decision.queue, decision.pool))
             case _:
-                self._in_flight += 1
-                self._spawn(self._write(decision, self._stamp()))
+                stamp = self._stamp()
+                self._spawn(self._write(decision, stamp, self._deliveries.deliver(decision, stamp)))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -133,30 +135,18 @@ class Dispatcher:
             datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         )
 
-    async def _write(self, write: Write, stamp: str) -> None:
-        pauses = backoff()
-        try:
-            while True:
-                try:
-                    await send(self._api, write, term=self._term, now=stamp)
-                except ApiError as error:
-                    self._metrics.api_error("patch", error)
-                    if _is_fenced(error):
-                        logger.warning("refused: %s", error)
-                        self._suspect_deposed()
-                    elif error.is_final:
-                        self._answer(write, error)
-                        return
-                    await asyncio.sleep(pause_after(error, next(pauses)))
-                except UNREACHABLE as error:
-                    # It may have been applied. Sent again, it is applied once or meets a conflict.
-                    self._metrics.api_error("patch", error)
-                    await asyncio.sleep(next(pauses))
-                else:
-                    self._succeed(write, stamp)
-                    return
-        finally:
-            self._in_flight -= 1
+    async def _write(self, write: Write, stamp: str, delivery: Coroutine[None, None, Outcome | None]) -> None:
+        match await delivery:
+            case Outcome("written"):
+                self._succeed(write, stamp)
+            case Outcome("outdated"):
+                self._engine.outdated(write, self._clock())
+            case Outcome("refused", why):
+                job = write.job
+                logger.warning(
+                    "refused: %s of Job %s/%s: %s", type(write).__name__, job.namespace, job.name, why
+                )
+                self._engine.refused(write, why, self._clock())
 
     def _succeed(self, write: Write, stamp: str) -> None:
         now = self._clock()
@@ -174,31 +164,31 @@ class Dispatcher:
             )
             self._events.record_write(write)
 
-    def _answer(self, write: Write, error: ApiError) -> None:
-        if error.status in (404, 409):
-            self._engine.outdated(write, self._clock())
-            return
-        logger.warning(
-            "refused: %s of Job %s/%s: %s", type(write).__name__, write.job.namespace, write.job.name, error
-        )
-        self._engine.refused(write, error.message, self._clock())
-
-    async def _confirm(self, name: str) -> None:
+    async def _confirm(self, name: str, pool: str | None) -> None:
         try:
+            if pool is not None:
+                await self._reread_pool(pool)
             raw = await read(self._api, JobQueue, name)
         except (ApiError, *UNREACHABLE) as error:
-            if isinstance(error, ApiError) and error.status == 404:
+            if isinstance(error, ApiError) and error.is_missing:
                 self._engine.confirmed(name, None, self._clock())
+                queue = self._engine.queues.get(name)
+                if queue is None or queue.resource is None:
+                    self._queue_vanished(name)
                 return
             self._metrics.api_error("get", error)
+            self._engine.unconfirmed(name, self._clock())
+        except ValueError as error:
+            # The watch has said of it, or will, that it makes no sense; the question stands until it does.
+            logger.info("JobQueue %s, or its pool, cannot be read: %s", name, error)
             self._engine.unconfirmed(name, self._clock())
         else:
             self._engine.confirmed(name, raw, self._clock())
 
-
-def _is_fenced(error: ApiError) -> bool:
-    """Whether the API server took this replica for one that does not lead.
-
-    It may be right, or its view of the Lease lags behind a take-over: the first is found out, the second passes.
-    """
-    return error.status in (403, 422) and TERM_ANNOTATION in error.message
+    async def _reread_pool(self, name: str) -> None:
+        try:
+            self._engine.pool_changed(await read(self._api, ClusterPool, name))
+        except ApiError as error:
+            if not error.is_missing:
+                raise
+            self._engine.pool_gone(name)

@@ -12,12 +12,13 @@ import orjson
 
 from headgate.api import names
 from headgate.engine.decisions import Admit, Cancel, Requeue, Suspend
-from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from headgate.kube.client import MERGE_PATCH, STRATEGIC_MERGE_PATCH, ApiError
 from headgate.kube.jobs import canceled_status
 from headgate.kube.paths import job_path
 
 if TYPE_CHECKING:
     from headgate.engine.decisions import Write
+    from headgate.engine.job import Job
     from headgate.kube.client import Api, Json
 
 
@@ -67,3 +68,14 @@ async def send(api: Api, write: Write, *, term: str, now: str) -> None:
             status = canceled_status(job, write.reason, write.message, now=f"{now[:19]}Z")
             body = {"metadata": metadata, "status": status}
             await api.patch(f"{path}/status", body, content_type=STRATEGIC_MERGE_PATCH)
+
+
+async def read_version(api: Api, job: Job) -> int | None:
+    """Return the resourceVersion at which a Job is now, None if it is no more; raises as `send` does."""
+    try:
+        metadata = await api.metadata(job_path(job.namespace, job.name))
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    return int(metadata["resourceVersion"]) if metadata["uid"] == job.uid else None

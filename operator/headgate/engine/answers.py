@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT
+from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT, REASON_WRONG_MANAGER
 from headgate.engine.decisions import Admit, Requeue, Suspend
 from headgate.engine.job import JobState
 
@@ -98,6 +98,9 @@ class Answers:
             elif job.uid in queue.overdue:
                 del queue.overdue[job.uid]
                 self._time_out(queue, job, now)
+            elif job.uid in queue.stranded:
+                del queue.stranded[job.uid]
+                self._end_stranded(queue, job, now)
         self._hub.confirmations.want(name)
 
     def unconfirmed(self, name: str, now: float) -> None:
@@ -141,6 +144,12 @@ class Answers:
             self._hub.corrections.suspend(job)
         queue.enlist(job)
         self._jobs.follow_up(queue, job, now)
+
+    def _end_stranded(self, queue: Queue, job: Job, now: float) -> None:
+        why = self._hub.stranded.verdict(queue, job, now)
+        if why is not None:
+            self._hub.doom(job, REASON_WRONG_MANAGER, why)
+            self._hub.touch(queue, now)
 
     def _time_out(self, queue: Queue, job: Job, now: float) -> None:
         why = self._hub.time_limits.verdict(queue, job, now)

@@ -1,7 +1,7 @@
-"""Queues to read anew before something of no return is done to their Jobs.
+"""Queues, and pools, to read anew before something of no return is done to their Jobs.
 
-Jobs and queues arrive through separate watches: a Job may be seen before the spec that allowed it. One read of a queue
-is under way at a time, because an answer tells nothing about Jobs seen after the question.
+They arrive through separate watches: a Job may be seen before the spec that allowed it. One read of a queue is under
+way at a time, because an answer tells nothing about Jobs seen after the question.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Confirmations:
             suspects = queues[name].suspects() if name in queues else []
             if suspects:
                 self._asked[name] = suspects
-                questions.append(Confirm(name))
+                resource = queues[name].resource
+                pool = resource.spec.pool if resource is not None and queues[name].stranded else None
+                questions.append(Confirm(name, pool))
         return questions
 
     def answer(self, queue: str) -> list[Job] | None:

@@ -68,6 +68,8 @@ class Confirm:
     """
 
     queue: str
+    pool: str | None = None
+    """The ClusterPool that is to be read before it, if one is."""
 
 
 @dataclass(slots=True, frozen=True)

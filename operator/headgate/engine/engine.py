@@ -54,7 +54,9 @@ class Engine:
         clusters = Clusters(hub)
         self.cluster_answered = clusters.answered
         self.cluster_silent = clusters.silent
+        self.cluster_held = clusters.held
         self.is_given_up = clusters.is_given_up
+        self.is_abandoned = clusters.is_abandoned
 
         jobs = self._jobs = JobFacts(hub, clusters)
         self.job_seen = jobs.seen
@@ -63,6 +65,7 @@ class Engine:
         self.known_uids = jobs.known_uids
         self.loaded = jobs.loaded
         self.unmet = hub.dependents.index.unmet
+        self.waiting_for = hub.dependents.index.waiting_for
 
         resources = ResourceFacts(hub, clusters, jobs)
         self.pool_changed = resources.pool_changed
@@ -91,6 +94,11 @@ class Engine:
     def observed_version(self) -> int:
         """The newest resourceVersion of Jobs that has been taken in."""
         return self._hub.observed_version
+
+    def pool_of(self, queue: str, written: str | None) -> str:
+        """Return the pool of a Job: what the API server wrote on it, or else its queue's; empty if neither is known."""
+        known = self.queues.get(queue)
+        return written or (known.resource.spec.pool if known and known.resource else "")
 
     def listed(self, jobs: Iterable[Job], version: int, now: float) -> set[str]:
         """Take in a list of all Jobs, finished ones too, and its resourceVersion; return the UIDs of those gone.

@@ -25,34 +25,66 @@ UNKNOWN_SECONDS: Final = 60.0
 BATCH: Final = 1_000
 
 
+class Doubt(NamedTuple):
+    """A Job whose end nobody can foresee, and somebody waits for."""
+
+    namespace: str
+    name: str
+    overdue: float | None
+    """For how many seconds it has run longer than expected; None where nothing is known of its runtime."""
+
+
 class Step(NamedTuple):
     """A Job that is let through."""
 
     job: Job
     at: float
-    """When, in seconds since the epoch."""
-    known: bool
-    """Whether what ended for it to go has a runtime that is known, and so on back to now."""
+    """When, in seconds since the epoch; nothing to tell anybody where there is a doubt."""
+    doubt: Doubt | None
+    """Whose end it may wait for, or one before it in its queue, that nobody can foresee; None where all is known."""
+
+
+class _End(NamedTuple):
+    """The expected end of a running Job, in the order in which they come."""
+
+    at: float
+    serial: int
+    doubt: Doubt | None
+    job: Job
 
 
 class Forecast:
     """One run forward from `now` (seconds since the epoch).
 
-    `runtime` says how many seconds a Job is expected to run, None where nothing is known of it.
+    `runtime` says how many seconds a Job is expected to run in all, given for how many it has run already, None where
+    nothing is known of it. A Job of which that is not known, or that has run for longer, is taken to end when all those
+    have that can be foreseen now: what goes before that goes whatever becomes of it.
     """
 
-    def __init__(self, engine: Engine, now: float, runtime: Callable[[Job], float | None]) -> None:
+    def __init__(self, engine: Engine, now: float, runtime: Callable[[Job, float], float | None]) -> None:
         self._engine = engine
         self._now = now
         self._runtime = runtime
-        self._known = True
+        self._doubt: Doubt | None = None
+        self._doubts: dict[str, Doubt] = {}
+        """By queue, the first end that matters to it and cannot be foreseen: whatever goes after that is in doubt."""
         self._serial = 0
         self._version = max((job.resource_version for job in engine.jobs.values()), default=0)
         self._version = max(self._version, engine.observed_version)
-        self._running: list[tuple[float, int, bool, Job]] = []
-        for job in sorted(engine.jobs.values(), key=lambda job: (admitted_time(job), job.uid)):
-            if job.state is JobState.ACTIVE:
-                self._running.append(self._end(job, job.started_at or admitted_time(job) or now))
+        self._users: dict[str, list[str]] = {}
+        """Queues by the environments that they name."""
+        for queue in engine.queues.values():
+            for environment in queue.names_environments:
+                self._users.setdefault(environment, []).append(queue.name)
+        running = [
+            self._end(job, job.started_at or admitted_time(job) or now)
+            for job in sorted(engine.jobs.values(), key=lambda job: (admitted_time(job), job.uid))
+            if job.state is JobState.ACTIVE
+        ]
+        self._foreseen = max((end.at for end in running if end.doubt is None), default=now)
+        self._running = [
+            end._replace(at=max(end.at, self._foreseen)) if end.doubt else end for end in running
+        ]
         heapify(self._running)
 
     def at_once(self) -> list[Step]:
@@ -72,13 +104,23 @@ class Forecast:
     def later(self) -> Iterator[Step]:
         """Yield who goes after that, in order, until nothing that runs can make anything go any more."""
         while self._running:
-            end, _, known, job = heappop(self._running)
-            if self._engine.jobs.get(job.uid) is None:
+            end = heappop(self._running)
+            if self._engine.jobs.get(end.job.uid) is None:
                 continue
-            self._now = max(self._now, end)
-            self._known = known
-            self._finish(job, "succeeded")
+            self._now = max(self._now, end.at)
+            self._doubt = end.doubt
+            if end.doubt is not None:
+                self._leave_in_doubt(end.job, end.doubt)
+            self._finish(end.job, "succeeded")
             yield from self.at_once()
+
+    def _leave_in_doubt(self, job: Job, doubt: Doubt) -> None:
+        """Remember which queues may wait for the end of a Job: under a limit, for its room, or for itself."""
+        dependents = self._engine.waiting_for((job.namespace, job.name)).values()
+        names = [job.queue, *(dependent.queue for dependent in dependents)]
+        names += self._users.get(job.environment or "", ())
+        for name in names:
+            self._doubts.setdefault(name, doubt)
 
     def _admit(self, decision: Admit) -> Step:
         job = decision.job
@@ -93,8 +135,10 @@ class Forecast:
             environment=decision.environment,
         )
         self._engine.job_seen(active, self._now)
-        heappush(self._running, self._end(self._engine.jobs[job.uid], self._now))
-        return Step(job, self._now, self._known)
+        doubt = self._doubts.get(job.queue, self._doubt)
+        end = self._end(self._engine.jobs[job.uid], self._now, doubt)
+        heappush(self._running, end._replace(at=max(end.at, self._foreseen)) if end.doubt else end)
+        return Step(job, self._now, doubt)
 
     def _finish(self, job: Job, result: Outcome) -> None:
         finished = self._version_of(
@@ -102,11 +146,16 @@ class Forecast:
         )
         self._engine.job_seen(finished, self._now)
 
-    def _end(self, job: Job, started: float) -> tuple[float, int, bool, Job]:
-        runtime = self._runtime(job)
+    def _end(self, job: Job, started: float, doubt: Doubt | None = None) -> _End:
+        """Return when a Job ends, and what is in doubt about it."""
+        runtime = self._runtime(job, self._now - started)
         self._serial += 1
         end = started + (UNKNOWN_SECONDS if runtime is None else runtime)
-        return max(end, self._now), self._serial, self._known and runtime is not None, job
+        if doubt is None and runtime is None:
+            doubt = Doubt(job.namespace, job.name, None)
+        elif doubt is None and end < self._now:
+            doubt = Doubt(job.namespace, job.name, self._now - end)
+        return _End(max(end, self._now), self._serial, doubt, job)
 
     def _version_of(self, job: Job, **changes: object) -> Job:
         """Return a Job as a watch would show it next."""

@@ -14,6 +14,7 @@ from headgate.engine.occupancy import Occupancy
 from headgate.engine.policies import Policies
 from headgate.engine.pool import Pool
 from headgate.engine.queue import Queue
+from headgate.engine.stranded import Stranded
 from headgate.engine.stuck import StuckJobs
 from headgate.engine.time_limits import TimeLimits
 from headgate.engine.timers import Timers
@@ -49,6 +50,7 @@ class Hub:
         self.timers = Timers()
         self.dependents = Dependents(self.jobs, self.stuck, self.timers, self.doom, self.spare)
         self.time_limits = TimeLimits(self.timers, self.confirmations)
+        self.stranded = Stranded(self.jobs, self.queues, self.pools, self.timers, self.confirmations)
 
     def pool(self, name: str) -> Pool:
         """Return a pool; one that was never heard of is taken note of."""

@@ -125,6 +125,11 @@ class Job:
     """Its place among the Jobs that may pass the head."""
 
     @property
+    def is_seen_active(self) -> bool:
+        """Whether it is active by what the watch has shown."""
+        return self.state is JobState.ACTIVE and not self.assumed
+
+    @property
     def is_owed(self) -> bool:
         """Whether a write for it is open, or to be tried (again) at its next version."""
         return bool(

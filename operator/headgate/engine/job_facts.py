@@ -163,6 +163,7 @@ class JobFacts:
 
     def tell_if_stuck(self, queue: Queue, job: Job, now: float) -> None:
         """Tell a person about a Job that will wait for ever, if it is one; of a missing queue a little later."""
+        self._hub.stranded.look(queue, job, now)
         if self._hub.stuck.look(queue, job):
             self._hub.timers.at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
 
@@ -194,6 +195,7 @@ class JobFacts:
         queue.answered(job)
         queue.leave(job)
         self._hub.corrections.withdraw(job)
+        self._hub.stranded.forget(job)
         self._kinship.remove(job)
         self._hub.dependents.leave(job)
 

@@ -1,4 +1,8 @@
-"""Which active Jobs are in which cluster, whatever their queues: a cluster is in one pool only."""
+"""Which active Jobs are in which cluster, whatever their queues.
+
+A cluster is in one pool only, by policy; but two pools that are made at the same moment may name the same one. So
+Jobs are kept by pool and cluster: what becomes of one pool's cluster is nothing to the Jobs of another pool.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +13,33 @@ if TYPE_CHECKING:
 
 
 class Occupancy:
-    """The active Jobs of all queues, by cluster."""
+    """The active Jobs of all queues, by pool and cluster."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, dict[str, Job]] = {}
+        self._pools: dict[str, dict[str, dict[str, Job]]] = {}
 
-    def count(self, job: Job, sign: int) -> None:
-        """Count an active Job in where it was admitted to, or out."""
+    def count(self, pool: str, job: Job, sign: int) -> None:
+        """Count an active Job of a pool in where it was admitted to, or out."""
         cluster = job.cluster or ""
+        clusters = self._pools.setdefault(pool, {})
         if sign > 0:
-            self._jobs.setdefault(cluster, {})[job.uid] = job
+            clusters.setdefault(cluster, {})[job.uid] = job
             return
-        jobs = self._jobs[cluster]
+        jobs = clusters[cluster]
         del jobs[job.uid]
         if not jobs:
-            del self._jobs[cluster]
+            del clusters[cluster]
+            if not clusters:
+                del self._pools[pool]
 
-    def on(self, cluster: str) -> int:
-        """Return how many active Jobs are in a cluster."""
-        jobs = self._jobs.get(cluster)
-        return len(jobs) if jobs else 0
+    def on(self, pool: str, cluster: str) -> int:
+        """Return how many active Jobs of a pool are in a cluster."""
+        return len(self._pools.get(pool, {}).get(cluster, ()))
 
-    def jobs(self, cluster: str) -> list[Job]:
-        """Return the active Jobs in a cluster."""
-        return list(self._jobs.get(cluster, {}).values())
+    def jobs(self, pool: str, cluster: str) -> list[Job]:
+        """Return the active Jobs of a pool in a cluster."""
+        return list(self._pools.get(pool, {}).get(cluster, {}).values())
+
+    def clusters(self, pool: str) -> list[str]:
+        """Return the clusters in which a pool has active Jobs, whether they are in it now or not."""
+        return list(self._pools.get(pool, ()))

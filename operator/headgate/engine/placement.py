@@ -47,6 +47,12 @@ class Cluster:
         """Take note that it is well."""
         self.state, self.version, self.message, self.silent_since = "Running", version, "", None
 
+    def held(self, message: str) -> None:
+        """Take note why it takes no Jobs, although it may be well: by that alone it is never lost."""
+        self.message = message
+        if self.state == "Running":
+            self.state = "Pending"
+
     def silent(self, message: str, now: float, lost_after: float) -> None:
         """Take note that it gave no answer, or cannot be asked; it is lost after so many seconds of that."""
         self.message = message
@@ -119,8 +125,8 @@ class Place(NamedTuple):
         return (environment == self.environment) + (cluster == self.cluster)
 
 
-def choose(reach: Reach, occupancy: Occupancy, distance: Callable[[str], int] | None) -> str:
-    """Choose a cluster for a Job among the open ones, of which there is at least one.
+def choose(reach: Reach, pool: str, occupancy: Occupancy, distance: Callable[[str], int] | None) -> str:
+    """Choose a cluster of a pool for a Job among the open ones, of which there is at least one.
 
     The one at the least distance, if there is a measure of that; then the one with the fewest active Jobs; then the
     first by name.
@@ -128,5 +134,5 @@ def choose(reach: Reach, occupancy: Occupancy, distance: Callable[[str], int] | 
     if len(reach.open) == 1:
         return reach.open[0]
     if distance is None:
-        return min(reach.open, key=lambda name: (occupancy.on(name), name))
-    return min(reach.open, key=lambda name: (distance(name), occupancy.on(name), name))
+        return min(reach.open, key=lambda name: (occupancy.on(pool, name), name))
+    return min(reach.open, key=lambda name: (distance(name), occupancy.on(pool, name), name))

@@ -44,7 +44,10 @@ class Fit(NamedTuple):
 class Placing:
     """Finds rooms for the Jobs of one pool's queues."""
 
-    def __init__(self, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy) -> None:
+    def __init__(
+        self, pool: str, predecessor: Callable[[str, str], Place | None], occupancy: Occupancy
+    ) -> None:
+        self._pool = pool
         self._predecessor = predecessor
         """Where a Job (namespace, name) runs or ran."""
         self._occupancy = occupancy
@@ -53,7 +56,7 @@ class Placing:
 
     def cluster(self, queue: Queue, job: Job) -> str:
         """Return the cluster for a Job of a queue without environments that reaches at least one."""
-        return choose(queue.reach, self._occupancy, self._distance(queue, job))
+        return choose(queue.reach, self._pool, self._occupancy, self._distance(queue, job))
 
     def fit(self, queue: Queue, job: Job) -> Fit:
         """Return the rooms that match a Job and could hold it."""
@@ -100,10 +103,10 @@ class Placing:
                 and room.bars(rank, job, now, passing=passing) is None
             ]
             if len(open_rooms) > 1:
-                occupancy = self._occupancy
+                pool, occupancy = self._pool, self._occupancy
                 return min(
                     open_rooms,
-                    key=lambda room: (room.load(total), occupancy.on(room.cluster), room.cluster),
+                    key=lambda room: (room.load(total), occupancy.on(pool, room.cluster), room.cluster),
                 )
             if open_rooms:
                 return open_rooms[0]

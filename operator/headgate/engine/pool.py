@@ -50,9 +50,11 @@ class Pool:
         """Why the newest version of the object could not be read: the last good one stays in force."""
         self.blocked: dict[Queue, None] = {}
         """Queues of which another Job, or the same for another reason, has been found not to fit."""
+        self.turned_at = 0.0
+        """When it came to have clusters, or others than before: remote ones or the local one."""
         self._environments = environments
         self._moment = moment
-        self.placing = Placing(dependencies.place_of, occupancy)
+        self.placing = Placing(name, dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
         self._turn = 0
@@ -66,6 +68,11 @@ class Pool:
     def gives_up(self) -> bool:
         """Whether Jobs of a cluster that is lost go back to their queues."""
         return self.resource is not None and self.resource.spec.on_cluster_lost == "Requeue"
+
+    def lacks(self, name: str) -> bool:
+        """Whether it has lost a cluster, or does not have it at all."""
+        cluster = (self.clusters or {}).get(name)
+        return cluster is None or cluster.lost
 
     def set_resource(self, resource: ClusterPool | None) -> None:
         """Take a version of the ClusterPool, or None when it is gone; what is known of a cluster's health stays."""

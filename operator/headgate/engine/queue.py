@@ -97,6 +97,8 @@ class Queue:
         """Something has changed since it was found blocked that may let one of its Jobs go."""
         self.overdue: dict[str, None] = {}
         """UIDs of Jobs that were at the head for longer than a time limit allows."""
+        self.stranded: dict[str, None] = {}
+        """UIDs of Jobs that have waited in vain for too long."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
         self._open = False
@@ -241,6 +243,10 @@ class Queue:
         """Whether the Job was not made for the clusters of the pool: it is a proxy there, or none, for good."""
         return self.remote is not None and job.managed is not self.remote
 
+    def pool_of(self, job: Job) -> str:
+        """Return the pool that a Job was accepted into, or else the queue's; empty where neither is known."""
+        return job.pool or (self.resource.spec.pool if self.resource is not None else "")
+
     def is_foreign(self, job: Job) -> bool:
         """Whether the Job was accepted into another pool: it must never run in this one."""
         return self.resource is not None and job.pool not in (None, self.resource.spec.pool)
@@ -271,7 +277,7 @@ class Queue:
         compute environments sorts the waiting Jobs anew; nothing else does.
         """
         before = self.resource
-        self.resource = resource
+        self._occupy_as(resource)
         if resource is None:
             # Generations of another queue of that name count from 1 again: what is in flight belongs to none.
             self.observed_generation = 0
@@ -281,6 +287,7 @@ class Queue:
             self.lifecycle = Lifecycle()
             self.shares = None
             self.overdue.clear()
+            self.stranded.clear()
             self.set_reach(_NOWHERE, None, NO_OPTIONS)
             return False
         too_many = False
@@ -327,7 +334,7 @@ class Queue:
             jobs = [job for job in self.jobs.values() if not job.canceling and job.doomed is None]
         else:
             jobs = list(self.depth.excess.values())
-            jobs += [self.jobs[uid] for uid in self.overdue if uid in self.jobs]
+            jobs += [self.jobs[uid] for uid in (*self.overdue, *self.stranded) if uid in self.jobs]
         return [job for job in jobs if job.doomed is None]
 
     def leave(self, job: Job) -> None:
@@ -340,6 +347,7 @@ class Queue:
         self._refresh(job.run_key)
         self.depth.leave(job)
         self.overdue.pop(job.uid, None)
+        self.stranded.pop(job.uid, None)
         self.last_live = self._moment.now
         del self.jobs[job.uid]
         self._settle_shares()
@@ -478,6 +486,16 @@ class Queue:
             # The fewer there are, the more is kept for others.
             self.news |= active != self.shares.active
 
+    def _occupy_as(self, resource: JobQueue | None) -> None:
+        """Take a version of the JobQueue, and count the Jobs that have no pool of their own in that of the queue."""
+        before, self.resource = self.resource, resource
+        if (before and before.spec.pool) == (resource and resource.spec.pool):
+            return
+        for job in self.jobs.values():
+            if job.state is JobState.ACTIVE and job.pool is None:
+                self._occupancy.count(before.spec.pool if before is not None else "", job, -1)
+                self._occupancy.count(self.pool_of(job), job, 1)
+
     def _count(self, job: Job, sign: int, *, stays: bool = False) -> None:
         """Count a live Job in or out, by its state and in its run; in its room too, unless it stays there as it is."""
         run = self.runs.get(job.run_key)
@@ -485,7 +503,7 @@ class Queue:
             self.active += sign
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
-            self._occupancy.count(job, sign)
+            self._occupancy.count(self.pool_of(job), job, sign)
             if job.environment is not None:
                 self.active_in[job.environment] = self.active_in.get(job.environment, 0) + sign
                 if not stays:

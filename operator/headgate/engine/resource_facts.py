@@ -37,9 +37,11 @@ class ResourceFacts:
         pool.set_resource(resource)
         self._hub.pool_touched(pool)
         if pool.remote is not was_remote:
+            pool.turned_at = now = self._hub.moment.now
             for queue in pool.queues.values():
                 for job in queue.jobs.values():
                     self._hub.stuck.look(queue, job)
+                    self._hub.stranded.look(queue, job, now)
         self._clusters.give_up(pool)
 
     def pool_gone(self, name: str) -> None:
@@ -168,6 +170,7 @@ class ResourceFacts:
         pool.add(queue)
         if known is None:
             for job in queue.jobs.values():
+                self._clusters.requeue(job)
                 self._jobs.tell_if_stuck(queue, job, now)
         for environment in named_before ^ queue.names_environments:
             self._hub.environments.dirty[environment] = None
@@ -184,6 +187,9 @@ class ResourceFacts:
         for environment in queue.names_environments:
             self._hub.environments.dirty[environment] = None
         queue.set_resource(None)
+        for job in queue.jobs.values():
+            self._clusters.requeue(job)
+            self._hub.stranded.forget(job)
         self._hub.policies.follow(queue)
         self._hub.dirty_pools[pool.name] = None
         self._hub.dirty_queues.pop(name, None)

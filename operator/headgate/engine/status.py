@@ -118,7 +118,7 @@ def pool_status(pool: Pool, occupancy: Occupancy, now: str) -> ClusterPoolStatus
             state=cluster.shown_state,
             version=cluster.version or None,
             message=shortened(cluster.message) or None,
-            active=occupancy.on(name),
+            active=occupancy.on(pool.name, name),
             not_ready_since=timestamp(cluster.silent_since) if cluster.silent_since is not None else None,
         )
         known = probed.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL
+from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL, REASON_WRONG_MANAGER
 from headgate.engine.decisions import Notice
 from headgate.engine.messages import enumerated, shortened
 
@@ -50,6 +50,8 @@ class StuckJobs:
             self.tell(job, "InvalidJob", job.error)
         elif (elsewhere := misplaced(queue, job)) is not None:
             self.tell(job, *elsewhere)
+        elif (left := _left_behind(queue, job)) is not None:
+            self.tell(job, *left)
         return queue.resource is None and len(queue.jobs) <= MOST_QUEUE_NOT_FOUND
 
     def dependencies_missing(self, job: Job, names: list[str]) -> None:
@@ -71,6 +73,20 @@ class StuckJobs:
         )
 
 
+def _left_behind(queue: Queue, job: Job) -> tuple[str, str] | None:
+    """Return reason and message where a Job runs in a cluster that its pool does not have any more."""
+    known = queue.pool_clusters
+    if known is None or not job.managed or not job.is_seen_active or job.cluster in known:
+        return None
+    assert queue.resource is not None
+    message = (
+        f'admitted to cluster "{job.cluster}", which is not in ClusterPool "{queue.resource.spec.pool}" any more: '
+        "put it back there and the Job goes on; or cancel the Job, or have the pool send it to another cluster "
+        "(spec.onClusterLost: Requeue), by which nothing is stopped that still runs there"
+    )
+    return "ClusterNotInPool", message
+
+
 def misplaced(queue: Queue, job: Job) -> tuple[str, str] | None:
     """Return reason and message where a Job was made for another pool than its queue's, or for another kind of pool."""
     if queue.is_foreign(job):
@@ -80,4 +96,4 @@ def misplaced(queue: Queue, job: Job) -> tuple[str, str] | None:
             f'"{queue.resource.spec.pool}": a Job never changes pool; submit it anew'
         )
         return "WrongPool", message
-    return ("WrongManager", _WRONG_MANAGER[job.managed]) if queue.is_stranded(job) else None
+    return (REASON_WRONG_MANAGER, _WRONG_MANAGER[job.managed]) if queue.is_stranded(job) else None

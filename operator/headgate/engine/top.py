@@ -12,7 +12,7 @@ from headgate.engine.holds import Hold, holds
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headgate.api.jobqueue import JobQueue
     from headgate.engine.engine import Engine
@@ -42,7 +42,7 @@ class QueueLine:
     """The first of them, in the order in which they go."""
 
 
-def top(engine: Engine, name: str, now: float, runtimes: Mapping[str, float], limit: int) -> QueueLine:
+def top(engine: Engine, name: str, now: float, past: Mapping[str, Sequence[float]], limit: int) -> QueueLine:
     """Return the first `limit` places in the line of a queue, at `now` in seconds since the epoch.
 
     Behind those that go by and by come those that nothing known lets go: first who stands in the line, in its order as
@@ -53,7 +53,7 @@ def top(engine: Engine, name: str, now: float, runtimes: Mapping[str, float], li
     if queue is None:
         return QueueLine(name, 0, ())
     waiting = {uid: job for uid, job in queue.jobs.items() if job.state is JobState.WAITING}
-    forecast = Forecast(engine, now, runtime_of(runtimes))
+    forecast = Forecast(engine, now, runtime_of(past))
     at_once = forecast.at_once()
     # As it is before anything that runs has ended.
     reasons = {
@@ -65,7 +65,7 @@ def top(engine: Engine, name: str, now: float, runtimes: Mapping[str, float], li
 
     def going() -> Iterator[tuple[Job, float | None]]:
         for step in islice(chain(at_once, forecast.at_once(), forecast.later()), MOST_STEPS):
-            yield step.job, step.at - now if step.known and resumed is None else None
+            yield step.job, step.at - now if step.doubt is None and resumed is None else None
 
     def staying() -> Iterator[tuple[Job, None]]:
         for job in (*queue.file_out(), *sorted(waiting.values(), key=lambda job: (job.created, job.uid))):

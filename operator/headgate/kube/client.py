@@ -14,12 +14,14 @@ import aiohttp
 import orjson
 import yarl
 from kubernetes.aio import client as official
-from kubernetes.aio import config as official_config
 
+from headgate.kube.kubeconfig import load
 from headgate.kube.paging import PAGE, pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+    from aiohttp.abc import AbstractResolver
 
 REQUEST_SECONDS = 30.0
 """How long one request may take; a watch is bounded by its own silence instead."""
@@ -29,8 +31,10 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_BRIEF = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 """An answer with nothing but the object's metadata: less to encode for the API server, less to send."""
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""The same of a list."""
 
 Json = dict[str, Any]
 
@@ -38,17 +42,40 @@ Json = dict[str, Any]
 class ApiError(Exception):
     """The API server answered with an error: its HTTP status, reason and message, and when to try again."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, rest: str = ""
+    ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.rest = rest
+        """Where a list of which the moment is too long ago (410) goes on, as it is now."""
 
     @property
     def is_final(self) -> bool:
         """Whether the server has decided on the request: asking again would give the same."""
         return self.status < 500 and self.status not in (401, 408, 429)
+
+    @property
+    def is_general(self) -> bool:
+        """Whether any other request would have fared the same: this says nothing about what was asked."""
+        return self.status in (401, 429, 502, 503) and not self.by_admission
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such object. Of a kind that is not served, nobody knows, and the status is 404 too."""
+        return self.status == 404 and self.reason == "NotFound"
+
+    @property
+    def by_admission(self) -> bool:
+        """Whether a webhook or a policy said no, or could not be asked: whatever the status, nothing was stored."""
+        return 'webhook "' in self.message or "AdmissionPolicy '" in self.message
+
+
+class NotJsonError(ValueError):
+    """What was to be sent cannot be written as JSON."""
 
 
 UNREACHABLE = (aiohttp.ClientError, TimeoutError, OSError)
@@ -59,13 +86,19 @@ class Api:
     """One API server, with one pool of connections."""
 
     def __init__(
-        self, configuration: official.Configuration, *, request_seconds: float = REQUEST_SECONDS
+        self,
+        configuration: official.Configuration,
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+        resolver: AbstractResolver | None = None,
     ) -> None:
+        """Prepare a client; `resolver` looks up host names, or else the event loop does."""
         configuration.connection_pool_maxsize = CONNECTIONS
         self.configuration = configuration
         self.official = official.ApiClient(configuration)
         self.base = configuration.host
         self._request_seconds = request_seconds
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
         self._watches: set[aiohttp.ClientResponse] = set()
         self._left: set[asyncio.Future[aiohttp.ClientResponse]] = set()
@@ -73,20 +106,8 @@ class Api:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
-        """Return a client for a kubeconfig (KUBECONFIG, the default file), or for the Pod this runs in.
-
-        Raises `kubernetes.aio.config.ConfigException` where there is neither.
-        """
-        configuration = official.Configuration()
-        try:
-            await official_config.load_kube_config(
-                config_file=kubeconfig, context=context, client_configuration=configuration
-            )
-        except official_config.ConfigException:
-            if kubeconfig or context:
-                raise
-            official_config.load_incluster_config(client_configuration=configuration)
-        return cls(configuration)
+        """Return a client for what `kubeconfig.load` finds; raises as that does."""
+        return cls((await load(kubeconfig, context)).configuration)
 
     async def close(self) -> None:
         """Close all connections; what is under way, or asked for later, meets one of `UNREACHABLE`."""
@@ -118,7 +139,7 @@ class Api:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> Json:
-        """Make a request and return its JSON answer; raises `ApiError`, or one of `UNREACHABLE`."""
+        """Make a request and return its JSON answer; raises `ApiError`, `NotJsonError`, or one of `UNREACHABLE`."""
         headers = {} if body is None else {"Content-Type": content_type}
         return _decode(await self._request(method, path, body, params, headers))
 
@@ -126,15 +147,22 @@ class Api:
         """Return what a page that is not JSON says, such as `/readyz`; raises as `call` does."""
         return (await self._request("GET", path, None, None, {"Accept": "*/*"})).decode(errors="replace")
 
+    async def metadata(self, path: str) -> Json:
+        """Return the metadata of an object; raises as `call` does."""
+        metadata: Json = _decode(await self._request("GET", path, None, None, {"Accept": _METADATA}))[
+            "metadata"
+        ]
+        return metadata
+
     async def patch(self, path: str, body: Json, *, content_type: str) -> None:
         """Patch an object without asking what became of it; raises as `call` does."""
-        await self._request("PATCH", path, body, None, {"Content-Type": content_type, "Accept": _BRIEF})
+        await self._request("PATCH", path, body, None, {"Content-Type": content_type, "Accept": _METADATA})
 
     async def _request(
         self, method: str, path: str, body: Any, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> bytes:
         headers |= await self.authorization()
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encode(body)
         async with self._http().request(
             method,
             self._url(path),
@@ -151,6 +179,16 @@ class Api:
     def pages(self, path: str, *, limit: int = PAGE, **params: str) -> AsyncIterator[Json]:
         """Yield a list page by page, all of one moment; raises `ApiError` 410 when that moment is too long ago."""
         return pages(self.call, path, limit=limit, **params)
+
+    async def metadata_of_all(self, path: str) -> AsyncIterator[Json]:
+        """Yield the metadata of every object of a list; raises as `pages` does."""
+
+        async def call(method: str, path: str, *, params: Mapping[str, str]) -> Json:
+            return _decode(await self._request(method, path, None, params, {"Accept": _METADATA_LIST}))
+
+        async for page in pages(call, path):
+            for item in page["items"]:
+                yield item["metadata"]
 
     @asynccontextmanager
     async def watch(self, path: str, *, silence: float, **params: str) -> AsyncIterator[AsyncIterator[Json]]:
@@ -212,7 +250,7 @@ class Api:
         if self._session is None:
             tls = self.official.rest_client.ssl_context
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=tls, resolver=self._resolver),
                 timeout=aiohttp.ClientTimeout(total=self._request_seconds),
                 proxy=self.configuration.proxy,
                 trust_env=False,
@@ -247,6 +285,13 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
+def _encode(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:
+        raise NotJsonError(f"this cannot be written as JSON: {error}") from None
+
+
 def _decode(payload: bytes) -> Json:
     if not payload:
         return {}
@@ -259,11 +304,13 @@ def _decode(payload: bytes) -> Json:
 
 
 def _error(response: aiohttp.ClientResponse, payload: bytes) -> ApiError:
+    rest = ""
     try:
         status = orjson.loads(payload)
         reason, message = status.get("reason") or "", status.get("message") or ""
+        rest = (status.get("metadata") or {}).get("continue") or ""
     except (orjson.JSONDecodeError, AttributeError):
         # Something in between answered, not the API server.
         reason, message = response.reason or "", payload[:200].decode(errors="replace")
     after = response.headers.get("Retry-After", "")
-    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None)
+    return ApiError(response.status, reason, message, float(after) if after.isdecimal() else None, rest)

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from headgate.kube.client import UNREACHABLE, ApiError
+from headgate.kube.paging import PAGE
 from headgate.kube.retry import backoff, pause_after
 
 if TYPE_CHECKING:
@@ -38,14 +39,25 @@ class ListWatch(ABC, Generic[T]):
     """Follows the objects of one path that a label and a field selector select; `T` is what is kept of one."""
 
     def __init__(
-        self, api: Callable[[], Api], path: str, *, labels: str, subject: str, fields: str = ""
+        self,
+        api: Callable[[], Api],
+        path: str,
+        *,
+        labels: str,
+        subject: str,
+        fields: str = "",
+        page: int = PAGE,
     ) -> None:
-        """Follow what `api` reaches, which is asked for anew each time; `subject` is the log's word for the objects."""
+        """Follow what `api` reaches, which is asked for anew each time.
+
+        `subject` is the log's word for the objects, `page` how many of them are listed at once.
+        """
         self._api = api
         self._path = path
         self._labels = labels
         self._fields = fields
         self._subject = subject
+        self._page = page
         self._version = ""
 
     @abstractmethod
@@ -67,6 +79,9 @@ class ListWatch(ABC, Generic[T]):
     def passed(self, version: str) -> None:
         """Take in that nothing else has happened up to a resourceVersion."""
 
+    def opened(self) -> None:
+        """Take in that the API server has opened a watch."""
+
     @abstractmethod
     def failed(self, error: Exception) -> None:
         """Take in that a request failed; it is tried again."""
@@ -76,7 +91,7 @@ class ListWatch(ABC, Generic[T]):
         objects: list[T] = []
         version = ""
         async for page in self._api().pages(
-            self._path, labelSelector=self._labels, fieldSelector=self._fields
+            self._path, limit=self._page, labelSelector=self._labels, fieldSelector=self._fields
         ):
             version = page["metadata"]["resourceVersion"]
             objects.extend(known for raw in page["items"] if (known := self.read(raw)) is not None)
@@ -102,6 +117,8 @@ class ListWatch(ABC, Generic[T]):
                 if error.status == GONE:
                     logger.info("the watch of %s is too old, listing them anew", self._subject)
                     self._version = ""
+                    # One that has forgotten its own list at once must not be asked for all of it again and again.
+                    await asyncio.sleep(next(pauses))
                     continue
                 await self._recover(error, next(pauses))
             except UNREACHABLE as error:
@@ -116,6 +133,7 @@ class ListWatch(ABC, Generic[T]):
             resourceVersion=self._version,
             timeoutSeconds=str(WATCH_SECONDS),
         ) as events:
+            self.opened()
             async for event in events:
                 self._take(event)
 

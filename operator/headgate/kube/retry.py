@@ -27,3 +27,9 @@ def pause_after(error: BaseException, pause: float) -> float:
     if isinstance(error, ApiError) and error.retry_after is not None:
         return max(error.retry_after, pause)
     return pause
+
+
+def growing(failures: int, first: float, longest: float) -> float:
+    """Return the pause after so many failures in a row: `first`, and twice as long each time up to `longest`."""
+    # The exponent has its own bound: a float has, too.
+    return min(first * 2.0 ** min(failures - 1, 32), longest)

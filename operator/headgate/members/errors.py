@@ -1,7 +1,8 @@
 """What is wrong with a cluster, in words that may be shown to everybody.
 
 They go into a pool's status, into events and logs. None is ever made of what a Secret holds, nor of what a server
-that a Secret names has said: a name, an address and a token look alike from here.
+that a Secret names has said: a name, an address and a token look alike from here. Why a server refuses a Job is said on
+that Job alone, in its own words, cut short (`trouble`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from headgate.api.names import HUB_LABEL
 from headgate.kube.client import ApiError
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COPIES: Final = 100
+"""How many are listed at once: each page has to arrive within the time of one request, also from far away."""
+
 
 class CopyInformer(ListWatch[dict[str, Any]]):
     """Follows the Jobs of one member that belong to this hub."""
 
     def __init__(self, cluster: str, api: Callable[[], Api], proxies: Proxies, *, hub_id: str) -> None:
-        super().__init__(api, JOBS, labels=f"{HUB_LABEL}={hub_id}", subject=f"copies in cluster {cluster}")
+        super().__init__(
+            api, JOBS, labels=f"{HUB_LABEL}={hub_id}", subject=f"copies in cluster {cluster}", page=COPIES
+        )
         self._cluster = cluster
         self._proxies = proxies
+        self._first = True
 
     def read(self, raw: Json) -> Json:
         """Return it as it is."""
@@ -34,7 +40,9 @@ class CopyInformer(ListWatch[dict[str, Any]]):
 
     def listed(self, objects: list[Json], version: str) -> None:
         """Tell of all copies."""
-        self._proxies.copies_listed(self._cluster, objects)
+        # Nothing is under way over a connection that is new: what it shows first is as it is.
+        self._proxies.copies_listed(self._cluster, objects, anew=self._first)
+        self._first = False
 
     def seen(self, known: Json) -> None:
         """Tell of a copy."""

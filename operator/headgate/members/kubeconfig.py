@@ -14,7 +14,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
 import yarl
@@ -23,6 +23,9 @@ from kubernetes.aio import config as official_config
 
 from headgate.kube.client import Api
 from headgate.members.errors import ClusterError
+
+if TYPE_CHECKING:
+    from headgate.kube.lookups import Lookups
 
 MOST_BYTES: Final = 256 * 1024
 LOAD_SECONDS: Final = 10.0
@@ -60,7 +63,7 @@ class Kubeconfig:
         """Whether credentials come from elsewhere, so that they can change although it does not."""
         return any(self.user.get(field) for field in (*_RUNS, *_INLINE))
 
-    async def connect(self, *, request_seconds: float) -> Api:
+    async def connect(self, *, request_seconds: float, lookups: Lookups | None = None) -> Api:
         """Return a client; nothing has been sent yet. Raises `ClusterError`."""
         configuration = official.Configuration()
         # Python takes a key from a file only. What is read once need not stay there.
@@ -81,7 +84,7 @@ class Kubeconfig:
             self._check(configuration)
             # As strict as client-go, and no stricter: newer Pythons would refuse authorities that it takes.
             configuration.disable_strict_ssl_verification = True
-            api = Api(configuration, request_seconds=request_seconds)
+            api = Api(configuration, request_seconds=request_seconds, resolver=lookups)
             api.official.rest_client.ssl_context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             return api
 
@@ -133,9 +136,8 @@ def parse(content: bytes, *, trusted: bool) -> Kubeconfig:
     if not trusted:
         _refuse_foreign(cluster, cluster_path)
         _refuse_foreign(user, user_path)
-    return Kubeconfig(
-        _checked_cluster(cluster, cluster_path), cluster_path, _checked_user(user, user_path), user_path
-    )
+    checked = _checked_cluster(_with_scheme(cluster, user), cluster_path)
+    return Kubeconfig(checked, cluster_path, _checked_user(user, user_path), user_path)
 
 
 def _yaml(content: bytes) -> Fields:
@@ -189,6 +191,20 @@ def _refuse_foreign(fields: Fields, path: str) -> None:
             )
 
 
+def _with_scheme(cluster: Fields, user: Fields) -> Fields:
+    """Return a cluster whose server has a scheme: client-go takes a host and a port, too."""
+    server = cluster.get("server")
+    if not isinstance(server, str) or not server or "://" in server or "/" in server.rstrip("/"):
+        return cluster
+    secured = any(
+        fields.get(name)
+        for fields, field in ((cluster, "certificate-authority"), (user, "client-certificate"))
+        for name in (field, f"{field}{_DATA}")
+    )
+    scheme = "https" if secured or cluster.get("insecure-skip-tls-verify") else "http"
+    return {**cluster, "server": f"{scheme}://{server}"}
+
+
 def _checked_cluster(fields: Fields, path: str) -> Fields:
     server = _url(fields, "server", path, ("https", "http"))
     if server is None:
@@ -207,7 +223,7 @@ def _checked_cluster(fields: Fields, path: str) -> Fields:
                 raise ClusterError(
                     f"{path}.{field} makes no sense with insecure-skip-tls-verify: remove one of them"
                 )
-    proxy = _url(fields, "proxy-url", path, ("http",))
+    proxy = _url(fields, "proxy-url", path, ("http", "https"))
     if proxy is not None:
         result["proxy-url"] = proxy
     if insecure:

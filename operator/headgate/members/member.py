@@ -1,8 +1,9 @@
 """One remote cluster: a connection that is kept up, and what is told of it.
 
-A cluster is *in order* once its copies have been listed and the stale ones among them deleted. From then on Jobs may
-go there, until it fails to answer a probe: then all of that begins anew. It has connections and tasks of its own, so
-that a slow or dead one holds up nobody else.
+A cluster is *in order* once its copies have been listed and the stale ones among them are gone, or do not go. From then
+on Jobs may go there, until it fails to answer a probe: then all of that begins anew. What is there already is looked
+after as soon as it has been listed. It has connections and tasks of its own, so that a slow or dead one holds up
+nobody else.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import asyncio
 import logging
 import traceback
 from dataclasses import dataclass
+from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.kube.client import UNREACHABLE, ApiError
 from headgate.kube.retry import backoff
-from headgate.members.connection import Connection
+from headgate.members.connection import OTHER_CLUSTER, Connection
 from headgate.members.errors import ClusterError, CredentialsError, failure
 from headgate.members.informer import CopyInformer
 from headgate.members.secret import read_kubeconfig
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
     from headgate.api.clusterpool import KubeconfigSecretRef
     from headgate.engine.engine import Engine
     from headgate.kube.client import Api
+    from headgate.kube.lookups import Lookups
     from headgate.members.identities import Identities
     from headgate.members.proxies import Proxies
     from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+RECOGNIZE: Final = 12
+"""With every so many probes it is made sure that it is the same cluster as before: an address may lead to another."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Surroundings:
     engine: Engine
     proxies: Proxies
     identities: Identities
+    lookups: Lookups
     metrics: Metrics
     probe_seconds: float
     """How often a cluster is asked how it is, and how long it may take to answer."""
@@ -127,7 +134,11 @@ class Member:
 
     async def _connect(self, content: bytes) -> Connection:
         connection = await Connection.open(
-            content, self.ref, trusted=self._all.trusts, seconds=self._all.probe_seconds
+            content,
+            self.ref,
+            trusted=self._all.trusts,
+            seconds=self._all.probe_seconds,
+            lookups=self._all.lookups,
         )
         try:
             # Of two names for one cluster, the older keeps it, whoever is faster.
@@ -151,7 +162,7 @@ class Member:
     # ---- is it well? ------------------------------------------------------------------------------------------
 
     async def _probe(self) -> None:
-        while True:
+        for number in count(1):
             began = monotonic()
             await self._renew()
             try:
@@ -161,6 +172,8 @@ class Member:
                     raise
                 self._version = await self._connected.ask(seconds=self._all.probe_seconds)
             took = monotonic() - began
+            if number % RECOGNIZE == 0:
+                await self._connected.recognize(seconds=self._all.probe_seconds)
             self._all.metrics.cluster_probed(self.pool, self.name, took)
             self._probed.set()
             if self._in_order:
@@ -182,7 +195,7 @@ class Member:
         new = await self._connect(content)
         if new.identity != old.identity:
             await new.api.close()
-            raise ClusterError("the kubeconfig leads to another cluster than before, which is looked at anew")
+            raise ClusterError(OTHER_CLUSTER)
         # What is under way over the old one breaks, and is tried again over the new one.
         self._connection = new
         await old.api.close()
@@ -199,27 +212,22 @@ class Member:
             raise failure(error, "list Jobs") from None
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(copies.run())
-            tasks.create_task(self._serve())
+            tasks.create_task(self._all.proxies.serve(self.name, self._api))
+            tasks.create_task(self._come_in_order())
 
-    async def _serve(self) -> None:
-        await self._purge()
-        await self._probed.wait()
-        self._in_order = True
-        self._answered()
-        await self._all.proxies.serve(self.name, self._api)
-
-    async def _purge(self) -> None:
+    async def _come_in_order(self) -> None:
         takes_long = asyncio.get_running_loop().call_later(
             self._all.probe_seconds,
-            self._silent,
+            self._hold,
             "answers, and waits until copies of Jobs that are not there any more have been deleted",
         )
         try:
-            await self._all.proxies.purge(self.name, self._api())
-        except (ApiError, *UNREACHABLE) as error:
-            raise failure(error, "delete Jobs") from None
+            await self._all.proxies.clear(self.name)
         finally:
             takes_long.cancel()
+        await self._probed.wait()
+        self._in_order = True
+        self._answered()
 
     # ---- what is told -----------------------------------------------------------------------------------------
 
@@ -235,6 +243,13 @@ class Member:
             logger.warning("cluster %s of ClusterPool %s: %s", self.name, self.pool, message)
             self._said = message
         self._all.engine.cluster_silent(self.pool, self.name, message, self._all.clock())
+        self._told()
+
+    def _hold(self, message: str) -> None:
+        """Tell why no Job goes there yet, although it answers: that is no silence, and does not lose it."""
+        logger.info("cluster %s of ClusterPool %s: %s", self.name, self.pool, message)
+        self._said = message
+        self._all.engine.cluster_held(self.pool, self.name, message, self._all.clock())
         self._told()
 
     def _told(self) -> None:

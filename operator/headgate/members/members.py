@@ -62,7 +62,7 @@ class Members:
             if name in wanted:
                 # Policies refuse it, but of pools that are made at the same moment neither sees the other.
                 message = f'ClusterPool "{wanted[name][0]}" has a cluster of this name: a cluster is in one pool only'
-                self._all.engine.cluster_silent(pool, name, message, self._all.clock())
+                self._all.engine.cluster_held(pool, name, message, self._all.clock())
             else:
                 wanted[name] = (pool, ref)
         for name, member in list(self._members.items()):
@@ -83,6 +83,7 @@ class Members:
                     yield pool.name, cluster.name, cluster.kubeconfig_secret_ref
 
     def _begin(self, pool: str, name: str, ref: KubeconfigSecretRef) -> Member:
+        self._all.proxies.join(name, pool)
         member = Member(pool, name, ref, self._all, elders=self._elders)
         task = self._tasks[member] = asyncio.create_task(member.run(), name=f"cluster {name}")
         task.add_done_callback(lambda _: self._ended(member))

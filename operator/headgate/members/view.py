@@ -22,19 +22,31 @@ if TYPE_CHECKING:
 class MemberView:
     """What is known of the copies in one member."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pool: str = "") -> None:
         self.name = name
+        self.pool = pool
+        """The pool for which it is reached."""
         self.copies: dict[Key, Copy] = {}
         self.lane = Lane()
         self.listed = False
         """Whether all copies there are known."""
+        self.clearing = False
+        """Whether stale copies have to go before any is made."""
 
 
 class View:
     """Every proxy of the hub, and every copy in the members, as last seen."""
 
-    def __init__(self, is_given_up: Callable[[str], bool]) -> None:
-        self._is_given_up = is_given_up
+    def __init__(
+        self, pool_of: Callable[[str, str | None], str], is_abandoned: Callable[[str, str], bool]
+    ) -> None:
+        """Start with nothing.
+
+        `pool_of` tells the pool of a Job from its queue and from what is written on it, `is_abandoned` whether nobody
+        waits for a pool's cluster any more.
+        """
+        self._pool_of = pool_of
+        self._is_abandoned = is_abandoned
         self.lane = Lane()
         """What is due in the hub, whatever the members say."""
         self.proxies: dict[Key, Proxy] = {}
@@ -65,14 +77,18 @@ class View:
             self._drop(self.proxies.pop(key))
             self.touch(key)
 
-    def copies_listed(self, cluster: str, raws: list[Json]) -> None:
-        """Take in all copies that are in a member now; what the list lacks is gone."""
+    def copies_listed(self, cluster: str, raws: list[Json], *, anew: bool = False) -> None:
+        """Take in all copies that are in a member now; what the list lacks is gone.
+
+        `anew`: nothing else is asked of that member meanwhile, so that the list is the truth, whatever was known. A
+        member that was restored from a backup has versions that are lower than those that were seen.
+        """
         member = self.member(cluster)
         before, member.copies = member.copies, {}
         for raw in raws:
             copy = copy_from(raw)
             known = before.pop(copy.key, None)
-            if known is not None and known.uid == copy.uid and not known.gone:
+            if not anew and known is not None and known.uid == copy.uid and not known.gone:
                 known.assumed = False
                 if known.resource_version >= copy.resource_version:
                     copy = known
@@ -81,6 +97,8 @@ class View:
             if not copy.assumed:
                 self._keep_gone(member, copy)
         member.listed = True
+        if anew:
+            member.clearing = bool(self.stale(member))
         member.lane.forgive()
         for key in (*before, *member.copies, *self.admitted.get(cluster, ())):
             member.lane.add(key)
@@ -98,6 +116,12 @@ class View:
             member.copies.pop(copy.key, None)
             self._keep_gone(member, copy)
         member.lane.add(copy.key)
+
+    def join(self, cluster: str, pool: str) -> None:
+        """Take note for which pool a cluster is reached from now on; of another one of its name nothing is kept."""
+        if self.member(cluster).pool != pool:
+            self.forget(cluster)
+            self._members[cluster] = MemberView(cluster, pool)
 
     def forget(self, cluster: str) -> None:
         """Forget what is in a cluster that is in no pool any more; it is listed anew if it comes back."""
@@ -141,6 +165,11 @@ class View:
             if key in member.copies or (proxy is not None and proxy.cluster == member.name):
                 member.lane.add(key)
 
+    def touch_all(self, cluster: str) -> None:
+        """Have everybody look at the proxies of a cluster."""
+        for key in self.admitted.get(cluster, ()):
+            self.touch(key)
+
     def has(self, uid: str) -> bool:
         """Whether there is such a proxy."""
         return uid in self._keys
@@ -149,29 +178,45 @@ class View:
 
     def due_at_hub(self, proxy: Proxy) -> Action | None:
         """Return what is to be done about a proxy whatever its cluster says."""
-        given_up = (
-            proxy.cluster is not None and proxy.cancellation is not None and self._is_given_up(proxy.cluster)
+        abandoned = (
+            proxy.cluster is not None
+            and proxy.cancellation is not None
+            and self._is_abandoned(self._pool_of(proxy.queue, proxy.pool), proxy.cluster)
         )
-        return due_at_hub(proxy, given_up=given_up)
+        return due_at_hub(proxy, abandoned=abandoned)
 
     def due_in(self, member: MemberView, key: Key) -> tuple[Proxy | None, Copy | None, Action | None]:
         """Return the proxy and the copy of a name, and what is to be done about them in a member."""
         proxy, copy = self.proxies.get(key), member.copies.get(key)
-        if copy is not None and copy.gone and not self._is_untold(copy, member.name):
+        if copy is not None and copy.gone and not self._is_untold(copy, member):
             del member.copies[key]
             copy = None
-        action = due_in_member(proxy, copy, member.name)
+        action = self.due_between(proxy, copy, member)
         if action is None and proxy is not None and proxy.finished and copy is not None and copy.finished:
             # Nothing is compared with it any more.
             copy.status = NO_STATUS
         return proxy, copy, action
 
-    def is_stale(self, copy: Copy, cluster: str) -> bool:
-        """Whether a copy is to go; it may be on its way already."""
+    def due_between(self, proxy: Proxy | None, copy: Copy | None, member: MemberView) -> Action | None:
+        """Return what is to be done in a member if a proxy and a copy of one name are like this."""
+        walled_off = proxy is not None and not self._is_of_pool(proxy, member)
+        return due_in_member(proxy, copy, member.name, walled_off=walled_off)
+
+    def stale(self, member: MemberView) -> list[Copy]:
+        """Return the copies in a member that are to go; they may be on their way already."""
+        return [copy for copy in member.copies.values() if self._is_stale(copy, member)]
+
+    def _is_stale(self, copy: Copy, member: MemberView) -> bool:
         proxy = self.proxies.get(copy.key)
         if proxy is None or proxy.deleting or not copy.is_of(proxy):
             return not copy.gone
-        return proxy.cluster == cluster and proxy.finished and not copy.finished
+        return self._is_at(proxy, member) and proxy.finished and not copy.finished
+
+    def _is_of_pool(self, proxy: Proxy, member: MemberView) -> bool:
+        return self._pool_of(proxy.queue, proxy.pool) == member.pool
+
+    def _is_at(self, proxy: Proxy, member: MemberView) -> bool:
+        return proxy.cluster == member.name and self._is_of_pool(proxy, member)
 
     # ---- records ----------------------------------------------------------------------------------------------
 
@@ -194,10 +239,10 @@ class View:
 
     def _keep_gone(self, member: MemberView, copy: Copy) -> None:
         """Remember a copy that was deleted for as long as its proxy has to be told."""
-        if self._is_untold(copy, member.name):
+        if self._is_untold(copy, member):
             copy.gone = True
             member.copies[copy.key] = copy
 
-    def _is_untold(self, copy: Copy, cluster: str) -> bool:
+    def _is_untold(self, copy: Copy, member: MemberView) -> bool:
         proxy = self.proxies.get(copy.key)
-        return proxy is not None and proxy.cluster == cluster and not proxy.finished and copy.is_of(proxy)
+        return proxy is not None and self._is_at(proxy, member) and not proxy.finished and copy.is_of(proxy)

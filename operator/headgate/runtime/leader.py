@@ -1,8 +1,8 @@
 """Leadership: one replica decides, and the API server knows its term.
 
 The replicas elect their leader with a Lease, in the manner of client-go. Every take-over raises `leaseTransitions`,
-the term: a policy on the API server compares it with the term an admission carries, so that a leader that was frozen
-and wakes up admits nothing.
+the term: a policy on the API server compares it with the term an admission carries, so that what a leader has sent and
+arrives late admits nothing. A new Lease begins with a term that no earlier one can have had.
 
 The official client has an election too (`kubernetes.aio.leaderelection`, 37.0.2), but it never raises the term, cannot
 give a Lease back, measures by the wall clock, and its LeaseLock fails to create a Lease at all.
@@ -26,8 +26,10 @@ logger = logging.getLogger(__name__)
 LEASE_SECONDS: Final = 15
 """How long the others wait for a leader that does not renew."""
 RENEW_SECONDS: Final = 10.0
-"""A leader that could not renew for so long steps down: before the others may take over."""
+"""A leader that could not renew for so long steps down, whatever hangs: before the others may take over."""
 RETRY_SECONDS: Final = 2.0
+FIRST_DAY: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""The first term of a Lease is in seconds since then: what a Lease holds (int32) lasts until 2088."""
 
 
 class Leadership:
@@ -87,19 +89,37 @@ class Leadership:
             logger.info("the Lease is left to expire: %s", error)
 
     async def _run(self) -> None:
-        while not await self._attempt():
+        while (renewed_at := await self._attempt()) is None:
             await asyncio.sleep(RETRY_SECONDS)
         self._won.set()
-        renewed_at = monotonic()
+        while renewed_at is not None:
+            renewal = asyncio.create_task(self._renew(), name="renewal of the Lease")
+            try:
+                # Whatever it is doing then, and whether it hears that it is to end or not.
+                await asyncio.wait({renewal}, timeout=renewed_at + RENEW_SECONDS - monotonic())
+            finally:
+                renewal.cancel()
+            if not renewal.done():
+                logger.warning("the Lease could not be renewed for %g s", RENEW_SECONDS)
+                return
+            renewed_at = renewal.result()
+
+    async def _renew(self) -> float | None:
+        """Try until the Lease is renewed and return since when it certainly is, None when it is somebody else's."""
         while True:
             await asyncio.sleep(RETRY_SECONDS)
-            if await self._attempt():
-                renewed_at = monotonic()
-            elif monotonic() - renewed_at > RENEW_SECONDS or not await self.still_leads():
-                return
+            if (renewed_at := await self._attempt()) is not None:
+                return renewed_at
+            if not await self.still_leads():
+                return None
 
-    async def _attempt(self) -> bool:
-        """Try to take or to renew the Lease; False where that did not work out, for whatever reason."""
+    async def _attempt(self) -> float | None:
+        """Try to take or to renew the Lease.
+
+        Return when that was asked for, by the monotonic clock: others may have seen it no earlier. None where it did
+        not work out, for whatever reason.
+        """
+        asked_at = monotonic()
         try:
             async with asyncio.timeout(RENEW_SECONDS / 2):
                 lease = await self._read()
@@ -107,10 +127,10 @@ class Leadership:
                     await self._create()
                 elif self.leads or self._is_free(lease["spec"]):
                     if self.leads and not self._is_mine(lease["spec"]):
-                        return False
+                        return None
                     await self._take(lease)
                 else:
-                    return False
+                    return None
         except (ApiError, *UNREACHABLE) as error:
             logger.log(
                 logging.WARNING if self.leads else logging.INFO,
@@ -118,28 +138,28 @@ class Leadership:
                 "renew" if self.leads else "take",
                 error or type(error).__name__,
             )
-            return False
-        return True
+            return None
+        return asked_at
 
     async def _create(self) -> None:
         if self.leads:
-            # Somebody deleted it: its term would begin anew, and nobody could tell an old leader by it.
+            # Somebody deleted it, so this replica leads no more. Whoever creates it anew does, with another term.
             raise ApiError(404, "NotFound", "the Lease is gone")
+        term = _first_term()
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": self._name},
-            # Not 0: that is what a Lease without any term reads as.
-            "spec": {**self._mine(), "acquireTime": _now(), "leaseTransitions": 1},
+            "spec": {**self._mine(), "acquireTime": _now(), "leaseTransitions": term},
         }
         await self._api.call("POST", self._leases, body)
-        self._term = 1
+        self._term = term
 
     async def _take(self, lease: Json) -> None:
         spec = lease["spec"]
         term = int(spec.get("leaseTransitions") or 0)
         if not self.leads:
-            term += 1
+            term = term + 1 if term else _first_term()
             spec |= {"acquireTime": _now(), "leaseTransitions": term}
         spec |= self._mine()
         await self._replace(lease)
@@ -175,6 +195,11 @@ class Leadership:
     async def _replace(self, lease: Json) -> None:
         # The whole object with its resourceVersion: of two that try at once, one wins.
         await self._api.call("PUT", f"{self._leases}/{self._name}", lease)
+
+
+def _first_term() -> int:
+    """Return the term with which a Lease begins: later than any that an earlier Lease can have come to by counting."""
+    return int((datetime.now(UTC) - FIRST_DAY).total_seconds())
 
 
 def _now() -> str:

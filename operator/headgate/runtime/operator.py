@@ -20,8 +20,10 @@ import kopf
 
 from headgate.admission.keeper import BindingKeeper
 from headgate.controllers.context import Context
+from headgate.controllers.jobqueue import JOBQUEUES
 from headgate.controllers.kinds import KINDS
 from headgate.controllers.registry import registry_for
+from headgate.controllers.resync import Resync
 from headgate.controllers.statuses import StatusWriter
 from headgate.dispatch.dispatcher import Dispatcher
 from headgate.dispatch.informer import JobInformer
@@ -29,6 +31,7 @@ from headgate.dispatch.probe import ClusterProbe
 from headgate.engine.engine import Engine
 from headgate.kube.client import UNREACHABLE, Api, ApiError
 from headgate.kube.events import EventRecorder
+from headgate.kube.lookups import Lookups
 from headgate.kube.resources import list_all
 from headgate.kube.retry import backoff, pause_after
 from headgate.members.identities import Identities, identity_of
@@ -36,8 +39,8 @@ from headgate.members.member import Surroundings
 from headgate.members.members import Members
 from headgate.members.proxies import Proxies
 from headgate.runtime.defaults import create_defaults
-from headgate.runtime.ending import end_all, end_in_time
-from headgate.runtime.health import STALE_SECONDS, HealthServer
+from headgate.runtime.ending import end_all, end_in_time, run_until_told
+from headgate.runtime.health import STALE_SECONDS, HealthServer, Remark
 from headgate.runtime.leader import Leadership
 from headgate.scaling.scaler import Scaler
 from headgate.telemetry.metrics import Metrics
@@ -74,18 +77,18 @@ class Operator:
         )
         self._engine = Engine()
         self._events = EventRecorder(api, self._metrics, identity=settings.identity)
-        self._bindings = BindingKeeper(api, self._metrics, policy_prefix=settings.policy_prefix)
+        self._bindings = BindingKeeper(api, self._metrics, self._events, policy_prefix=settings.policy_prefix)
         self._health = HealthServer(self._metrics, alive=self._alive, ready=self._ready)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._deposition: asyncio.Task[None] | None = None
         self._dispatcher: Dispatcher | None = None
         self._informer: JobInformer | None = None
+        self._statuses: StatusWriter | None = None
         self._remote: list[asyncio.Task[None]] = []
         """What deals with remote clusters."""
-        self._statuses = StatusWriter(
-            api, self._engine, events=self._events, metrics=self._metrics, clock=time
-        )
+        self._has_started = False
+        self._finishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run until told to stop."""
@@ -129,19 +132,26 @@ class Operator:
             metrics=self._metrics,
             clock=time,
             suspect_deposed=self._suspect_deposed,
+            queue_vanished=lambda name: JOBQUEUES.vanished(context, name),
         )
         context = Context(self._engine, self._bindings, self._metrics, time, self._dispatcher.changed)
-        await kopf.operator(
-            registry=registry_for(self._api, start=lambda: self._start(context), stop=self._finish),
-            memo=context,
-            standalone=True,
-            clusterwide=True,
-            stop_flag=self._stop,
+        resync = Resync(self._api, context)
+        self._statuses = StatusWriter(self._api, context, resync, events=self._events)
+        registry = registry_for(
+            self._api,
+            start=lambda: self._start(context, resync),
+            stop=self._finish,
+            listed=resync.soon,
         )
+        following = kopf.operator(
+            registry=registry, memo=context, standalone=True, clusterwide=True, stop_flag=self._stop
+        )
+        await run_until_told(following, self._stop, self._finish)
 
-    async def _start(self, context: Context) -> None:
+    async def _start(self, context: Context, resync: Resync) -> None:
         """Rebuild the engine from all there is, then begin to decide. kopf calls it before it watches."""
         assert self._dispatcher is not None
+        assert self._statuses is not None
         self._listen()  # kopf has taken the signals for itself, and says nothing before it has ended
         hub_id = await self._insist("read the namespace kube-system", lambda: identity_of(self._api))
         if self._settings.create_defaults:
@@ -171,18 +181,20 @@ class Operator:
         probe = ClusterProbe(self._api, self._engine, clock=time, changed=context.changed)
         self._run("events", self._events.run())
         self._run("bindings", self._bindings.run())
+        self._run("resync", resync.run())
         self._run("jobs", self._informer.run())
         self._run("probe", probe.run())
         self._run("scaling", scaler.run())
         members = self._members(hub_id, proxies, context)
         self._remote = [self._run("proxies", proxies.run()), self._run("members", members.run())]
-        self._run("statuses", self._write_statuses(members))
+        self._run("statuses", self._write_statuses(self._statuses, members))
         self._run("dispatch", self._dispatcher.run())
+        self._has_started = True
 
-    async def _write_statuses(self, members: Members) -> None:
+    async def _write_statuses(self, statuses: StatusWriter, members: Members) -> None:
         # Not before the clusters were asked: until then, what the statuses say is newer.
         await members.hear()
-        await self._statuses.run()
+        await statuses.run()
 
     def _members(self, hub_id: str, proxies: Proxies, context: Context) -> Members:
         return Members(
@@ -192,6 +204,7 @@ class Operator:
                 engine=self._engine,
                 proxies=proxies,
                 identities=Identities(hub_id),
+                lookups=Lookups(),
                 metrics=self._metrics,
                 probe_seconds=self._settings.member_probe_seconds,
                 trusts=self._settings.trust_kubeconfigs,
@@ -201,13 +214,20 @@ class Operator:
         )
 
     async def _finish(self) -> None:
-        """End in order: no more decisions, the writes under way, remote clusters, the last statuses and events."""
+        """End all parts in order, once."""
         # Whatever has ended kopf. It would wait for seconds for those who wait for this flag.
         self._stop.set()
+        if self._finishing is None:
+            self._finishing = asyncio.create_task(self._end_in_order(), name="finish")
+        await asyncio.shield(self._finishing)
+
+    async def _end_in_order(self) -> None:
+        """End decisions, the writes under way, remote clusters, statuses and events, each with its last words."""
         if self._dispatcher is not None:
             await self._dispatcher.stop()
         await end_all(self._remote)
-        await self._statuses.flush()
+        if self._statuses is not None and self._has_started:
+            await self._statuses.flush()
         await self._events.drain(2.0)
         await end_all(self._tasks)
 
@@ -273,8 +293,15 @@ class Operator:
             "jobs": None if synced else "not listed yet",
             # Not whether they answer: that is in the pools' statuses, and another replica would fare no better.
             "members": None if self._remote else "not followed yet",
-            "bindings": None if self._bindings.synced else "not in order yet",
+            "bindings": self._bindings_problem(),
         }
+
+    def _bindings_problem(self) -> str | None:
+        if not self._bindings.synced:
+            return "not in order yet"
+        # That of a queue is no reason to keep all the others from an operator that is ready for them.
+        trouble = self._bindings.trouble
+        return Remark(trouble) if trouble else None
 
 
 def _exit(code: int) -> NoReturn:

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.engine.decisions import Notice, Scale
 from headgate.kube.client import UNREACHABLE, ApiError
-from headgate.scaling.targets import TargetError, Targets, described
+from headgate.kube.retry import growing
+from headgate.scaling.targets import TargetError, Targets, described, identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headgate.api.computeenvironment import ComputeEnvironment, ScaleTargetRef
+    from headgate.api.computeenvironment import ComputeEnvironment
     from headgate.engine.engine import Engine
     from headgate.engine.environments import Environment, ScaleReading
     from headgate.kube.client import Api
     from headgate.kube.events import EventRecorder
+    from headgate.scaling.targets import Identity
     from headgate.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -106,12 +108,12 @@ class Scaler:
 
     def _owners(self) -> list[Environment]:
         """Return the environments that scale a target; of two with the same one, the older does."""
-        owners: dict[ScaleTargetRef, Environment] = {}
+        owners: dict[Identity, Environment] = {}
         for environment in sorted(self._engine.environments.values(), key=_age):
             target = environment.target
             if target is None:
                 continue
-            owner = owners.setdefault(target, environment)
+            owner = owners.setdefault(identity(target), environment)
             if owner is not environment:
                 self._turn_away(environment, owner)
         return list(owners.values())
@@ -206,8 +208,8 @@ class Scaler:
             watched.due = now + (QUIET_SECONDS if self._is_quiet(resource.name) else BUSY_SECONDS)
 
     def _fail(self, watched: _Watched) -> None:
-        pause = min(BUSY_SECONDS * 2**watched.failures, LONGEST_SECONDS)
         watched.failures += 1
+        pause = growing(watched.failures, BUSY_SECONDS, LONGEST_SECONDS)
         watched.not_before = watched.due = self._clock() + pause
 
     def _tell(

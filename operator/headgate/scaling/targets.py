@@ -84,6 +84,20 @@ class Targets:
         return served.scale_path(ref.name, ref.namespace)
 
 
+class Identity(NamedTuple):
+    """What tells an object from all others; the version that it is asked for in does not."""
+
+    group: str
+    kind: str
+    namespace: str | None
+    name: str
+
+
+def identity(ref: ScaleTargetRef) -> Identity:
+    """Return which object is meant."""
+    return Identity(ref.api_version.rpartition("/")[0], ref.kind, ref.namespace, ref.name)
+
+
 def described(ref: ScaleTargetRef) -> str:
     """Return the words for a target."""
     return f'{ref.kind} "{ref.namespace}/{ref.name}"' if ref.namespace else f'{ref.kind} "{ref.name}"'

@@ -47,7 +47,6 @@ class Headgate:
         self._cluster = cluster
 
     def __call__(self, *arguments: str, user: str = "alice", input: str | None = None) -> Answer:
-        # Not by KUBECONFIG, which the official client reads once for a process.
         given = ["--kubeconfig", self.kubeconfig(user), *arguments]
         result = CliRunner(env={"COLUMNS": "80"}).invoke(app, given, prog_name="headgate", input=input)
         if result.exception is not None and not isinstance(result.exception, SystemExit):

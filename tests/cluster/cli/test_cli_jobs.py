@@ -46,9 +46,64 @@ def test_submit_and_wait(headgate: Headgate, queue: str, given: User) -> None:
     assert container["env"] == [{"name": "A", "value": "b=c"}]
     assert body["metadata"]["annotations"]["headgate.dev/submitted-by"] == "alice"
 
-    assert headgate(*submit).code == headgate("job", "submit", "--image", "x", "--", "true").code == 2
+    assert headgate("job", "submit", "--image", "x", "--", "true").code == 2
+    assert headgate("job", "submit", "--queue", queue, "--", "true").code == 2
     refused = headgate(*submit, "--priority", "70000", "--", "true")
     assert (refused.code, "it must be an integer from 0 to 9999" in refused.err) == (1, True)
+
+
+def test_what_a_job_may_be_given(headgate: Headgate, queue: str, given: User) -> None:
+    submit = ("job", "submit", "-n", given.namespace, "-q", queue, "--image", "busybox", "--hold")
+    first = headgate.ok(*submit, "-o", "name").strip()
+
+    told = headgate.ok(
+        *submit, "--depends-on", first, "--retry-of", first, "--request", "nvidia.com/gpu=1",
+        "--label", "team=search", "--annotation", "why=because", "--deadline", "1h", "--ttl", "0",
+        "--dry-run", "-o", "yaml",
+    )  # fmt: skip
+
+    body = yaml.safe_load(told)
+    annotations = body["metadata"]["annotations"]
+    name = first.removeprefix("job.batch/")
+    assert annotations["headgate.dev/depends-on"] == annotations["headgate.dev/retry-of"] == name
+    assert (annotations["why"], body["metadata"]["labels"]["team"]) == ("because", "search")
+    assert (body["spec"]["suspend"], body["spec"]["activeDeadlineSeconds"]) == (True, 3600)
+    assert body["spec"]["ttlSecondsAfterFinished"] == 0
+    [container] = body["spec"]["template"]["spec"]["containers"]
+    assert "command" not in container
+    gpu = {"nvidia.com/gpu": "1"}
+    assert container["resources"] == {"requests": gpu, "limits": gpu}
+    assert [one["metadata"]["name"] for one in given.client.items(given.jobs_path)] == [name]
+
+
+def test_a_queue_that_is_not_there_is_told_of(headgate: Headgate, given: User) -> None:
+    done = headgate("job", "submit", "-n", given.namespace, "-q", "typo", "--image", "x", "--dry-run")
+
+    assert (done.code, done.err) == (
+        0,
+        "warning: there is no queue typo: a Job in it waits until there is one\n",
+    )
+
+
+def test_a_file_is_yaml_as_kubectl_takes_it(
+    headgate: Headgate, queue: str, given: User, tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    submit = ("job", "submit", "-n", given.namespace, "-q", queue, "-f", str(file), "--dry-run")
+    body = yaml.safe_dump(given.job_body("from-file", None))
+    file.write_text(body.replace("labels: {}", "labels: {1: a}"), encoding="utf-8")
+
+    assert headgate.ok(*submit).startswith("job.batch/from-file created")
+    for wrong, said in (
+        ("metadata: foo", "metadata: must be a mapping of names to values, not 'foo'"),
+        ("metadata: {labels: foo}", "metadata.labels: must be a mapping"),
+        ("spec: {x: !!binary aGVsbG8=}", "spec.x: must be something that JSON can say"),
+        ("- a", "this is no manifest of a Job"),
+    ):
+        file.write_text(wrong)
+        told = headgate(*submit)
+        assert (told.code, told.out) == (1, "")
+        assert told.err.startswith(f"error: {file}: {said}"), told.err
 
 
 def test_submit_a_file(headgate: Headgate, queue: str, given: User, tmp_path: Path) -> None:
@@ -86,6 +141,14 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
     assert states("--user", "alice") == states("--queue", "nobody") == {}
     assert set(states("--max-entries", "0")) == {"first", "second", "third"}
     assert len(states("--limit", "2")) == 2
+    cut = headgate("job", "list", *here, "--limit", "2")
+    assert cut.err == "These are the newest; 1 more are left out. For all of them: --max-entries 0\n"
+    assert list(states("--sort", "name:desc")) == ["third", "second", "first"]
+    assert list(states("--sort", "state", "--sort", "name", "--max-entries", "0")) == [
+        "first",
+        "second",
+        "third",
+    ]
     assert headgate("job", "list", *here, "--filter", "asleep").code == 2
     assert headgate("job", "list", *here, "--since", "soon").code == 2
     everywhere = headgate.ok("job", "list", "-A", "-q", queue, user="admin").splitlines()
@@ -109,8 +172,12 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
     assert re.search(f"^  {given.namespace} +{first} ", why, re.M)
     assert "    To let it go on: " in why
     assert "does not wait: it was admitted " in headgate.ok("job", "why", *here, "first", user="admin")
-    denied = headgate("job", "why", *here, "second")
-    assert (denied.code, "may not list jobs.batch in the whole cluster" in denied.err) == (1, True)
+    partly = headgate.ok("job", "why", *here, "second")
+    assert "you may not list jobs.batch in the whole cluster\nHeld At Least By:\n  ActionLimit\n" in partly
+    running = headgate("job", "why", *here, "first", "-o", "json", user="admin").json
+    assert (running["name"], running["holds"], running["position"]) == ("first", [], None)
+    # With the namespace before the verb, and the name as kubectl prints it.
+    assert headgate.ok("-n", given.namespace, "job", "why", "jobs.batch/second", user="admin")
 
     page = headgate.ok("queue", "get", queue, user="admin")
     _, _, top = page.partition("Top Of The Line:\n")
@@ -118,7 +185,11 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
         [given.namespace, first],
         [given.namespace, last],
     ]
-    assert "The First Is Held By:\n  ActionLimit\n" in top
+    assert "The First Is Held By:\n  ActionLimit, since 20" in top
+    bare = headgate.ok("queue", "get", queue, "--no-line", user="admin")
+    assert "Top Of The Line" not in bare
+    both = headgate.ok("queue", "get", queue, "default", user="admin")
+    assert both.count("Top Of The Line:") == 2
     unseen = headgate.ok("queue", "get", queue, user="bob")
     assert unseen.endswith("Top Of The Line:  unknown: you may not list jobs.batch in the whole cluster\n")
     canceled = headgate.ok("job", "cancel", *here, "first", "--message", "enough", user="admin")
@@ -126,8 +197,27 @@ def test_list_get_why_and_cancel(headgate: Headgate, queue: str, given: User) ->
     eventually(lambda: states("--filter", "inactive") == {"first": "canceled"})
     assert "Canceled: enough" in headgate.ok("job", "get", *here, "first")
     assert headgate("job", "cancel", *here, "first", "nobody", user="admin").code == 1
+    assert headgate.ok("job", "cancel", *here, "nobody", "--ignore-not-found") == ""
     # Who may edit, and no more, deletes.
-    assert headgate.ok("job", "cancel", *here, "third") == "job.batch/third deleted\n"
+    assert headgate.ok("job", "cancel", *here, "third", "-o", "name") == "job.batch/third\n"
+    assert headgate.ok("job", "cancel", *here, "second") == "job.batch/second deleted\n"
+
+
+def test_why_of_jobs_that_never_were_admitted(headgate: Headgate, given: User) -> None:
+    given.queue("q", dispatch={"paused": True})
+    here = ("-n", given.namespace)
+    given.job("free", None)
+    free = headgate("job", "why", *here, "free", user="admin")
+    assert (free.code, "is in no queue: it has no label headgate.dev/queue" in free.err) == (1, True)
+
+    # One that was canceled while it waited, and is kept from being gone.
+    given.job("ends", "q")
+    given.change_job("ends", {"metadata": {"finalizers": ["example.com/kept"]}})
+    given.client.delete(f"{given.jobs_path}/ends")
+    told = headgate.ok("job", "why", *here, "ends", user="admin")
+    given.change_job("ends", {"metadata": {"finalizers": None}})
+    assert "1970" not in told
+    assert "  Ending\n    it is being cancelled or deleted\n" in told
 
 
 def test_a_list_goes_on_with_what_changes(headgate: Headgate, queue: str, given: User) -> None:

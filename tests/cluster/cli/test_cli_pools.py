@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+import yaml
 from tests.cluster.harness.client import ENVIRONMENTS, POOLS, eventually
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def test_pools(headgate: Headgate, pool: str) -> None:
     [default] = [line.split() for line in table if line.startswith("default ")]
     assert default[1:3] == ["True", "1/1"]
     assert headgate.ok("pool", "list", pool, "-o", "name") == f"clusterpool.headgate.dev/{pool}\n"
+    last = headgate.ok("pool", "list", "-o", "name", "--sort", "created:desc", "--limit", "1")
+    assert last == f"clusterpool.headgate.dev/{pool}\n"
+    assert f"clusterpool.headgate.dev/{pool}\n" in headgate.ok("pool", "get", "-o", "name")
     assert "for a test" in headgate.ok("pool", "list", pool, "-o", "wide")
 
     # An operator that has just begun knows the version a moment later.
@@ -59,6 +63,8 @@ def test_environments(headgate: Headgate, pool: str) -> None:
     assert (row[0], row[2], row[3]) == (pool, "Spot", pool)
     assert headgate("environment", "list", "--filter", "colour=red").code == 2
 
+    newest = headgate.ok("environment", "list", "-o", "name", "--sort", "created:desc", "--limit", "1")
+    assert newest == f"computeenvironment.headgate.dev/{pool}\n"
     page = headgate.ok("environment", "get", f"ce/{pool}")
     assert re.search(rf"^Pool: +{pool}$", page, re.M)
     assert re.search("^  CPU: +4$", page, re.M)
@@ -80,7 +86,16 @@ def test_migrate(headgate: Headgate, pool: str, given: User) -> None:
         ("--to-pool", "default", "--name", new),
         ("--to-pool", pool, "--name", old),
     ):
-        assert headgate("queue", "migrate", old, *wrong).code == 1
+        assert headgate("queue", "migrate", old, *wrong, "--yes").code == 1
+    planned = yaml.safe_load(headgate.ok(*command, "--dry-run", "server", "-o", "yaml"))
+    assert (planned["metadata"]["name"], planned["spec"]["pool"]) == (new, pool)
+    unasked = headgate(*command)
+    assert (unasked.code, "nobody to ask: give --yes" in unasked.err) == (1, True)
+    # What cannot be drained is found before anything is created.
+    always = headgate("queue", "migrate", "default", *command[3:], "--yes")
+    assert (always.code, "always Active" in always.err) == (1, True), always
+    assert headgate("queue", "migrate", "default", *command[3:], "--dry-run").code == 1
+    assert headgate("queue", "get", new).code == 1
 
     # Somebody who hesitates has the new queue, and the old one as it was.
     with headgate.terminal(*command) as terminal:
@@ -95,6 +110,8 @@ def test_migrate(headgate: Headgate, pool: str, given: User) -> None:
     assert spec["tags"] == {"team": "search"}
     assert given.get_queue("old")["spec"]["state"] == "Active"
 
+    given.change_queue("new", depth=5)
+    assert "as it is; it differs from" in headgate.ok(*command, "--dry-run")
     done = headgate.ok(*command, "--yes", "--compute-environment", pool)
     assert f"{new} is there already" in done
     assert done.splitlines()[-1].startswith(f"jobqueue.headgate.dev/{old} drained.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 import yaml
-from tests.cluster.harness.client import ENDLESS, eventually
+from tests.cluster.harness.client import ENDLESS, QUEUES, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,12 @@ def test_lists(headgate: Headgate, given: User) -> None:
     assert names("--sort", "pool:desc", "--sort", "name:desc", "--limit", "2") == ["q2", "q1"]
     assert names("--filter", "pool=default", "--filter", "tag.team=search") == ["q1"]
     assert names("--filter", "creator=nobody") == []
-    headgate.ok("queue", "archive", given.full("q1"), "--wait", "--timeout", "60")
+    uid = given.get_queue("q1")["metadata"]["uid"]
+    assert names("--filter", f"id={uid}") == ["q1"]
+    given.client.patch(f"{QUEUES}/{given.full('q2')}", {"metadata": {"labels": {"tier": "test"}}})
+    assert names("-l", "tier=test") == names("--selector", "tier", "--chunk-size", "1") == ["q2"]
+    assert names("--limit", "0", "--chunk-size", "0") == ["q0", "q1", "q2"]
+    headgate.ok("queue", "archive", given.full("q1"), "--yes", "--wait", "--timeout", "60s")
     assert names() == ["q0", "q2"]
     assert (
         names("--all") == names("--filter", "state=Sealed", "--filter", "state=Active") == ["q0", "q1", "q2"]
@@ -116,6 +121,10 @@ def test_lists(headgate: Headgate, given: User) -> None:
     assert len(headgate.ok("queue", "list", pattern, "--no-headers", "-o", "wide").splitlines()) == 2
     empty = headgate("queue", "list", given.full("none-*"))
     assert (empty.code, empty.out, empty.err) == (0, "", "No resources found\n")
+    # As kubectl does: without a name, all of them.
+    everything = headgate.ok("queue", "get", "-o", "name", user="bob").splitlines()
+    assert f"jobqueue.headgate.dev/{given.full('q0')}" in everything
+    assert headgate.ok("queue", "get", user="bob").splitlines()[0].split()[:2] == ["NAME", "STATE"]
     wrong = headgate("queue", "list", "--sort", "colour")
     assert (wrong.code, "FIELD one of id, name, created" in wrong.err) == (2, True)
 
@@ -145,7 +154,7 @@ def test_the_life_of_a_queue(headgate: Headgate, queue: str, given: User) -> Non
     live = headgate("queue", "delete", queue, "--yes", "--dry-run", "server")
     assert (live.code, "3 live Jobs" in live.err) == (1, True)
 
-    for unasked in (("terminate", queue), ("delete", queue)):
+    for unasked in (("terminate", queue), ("delete", queue), ("archive", queue)):
         answer = headgate("queue", *unasked)
         assert (answer.code, answer.err.endswith("there is nobody to ask: give --yes to do it\n")) == (
             1,
@@ -165,6 +174,57 @@ def test_tags(headgate: Headgate, queue: str) -> None:
     assert headgate.ok("queue", "tag", queue) == "b=2\nc=3\n"
     assert headgate("queue", "tag", queue, "z-").code == 1
     assert headgate("queue", "tag", queue, "z").code == 2
+    rehearsed = headgate.ok("queue", "tag", queue, "d=4", "c-", "--dry-run", "-o", "yaml")
+    assert yaml.safe_load(rehearsed)["spec"]["tags"] == {"b": "2", "d": "4"}
+    # All of it or nothing.
+    refused = headgate("queue", "tag", queue, "b-", f"long={'x' * 300}")
+    assert (refused.code, "Too long" in refused.err) == (1, True), refused
+    assert headgate.ok("queue", "tag", queue) == "b=2\nc=3\n"
+    headgate.ok("queue", "update", queue, "--clear", "tags")
+    assert headgate.ok("queue", "tag", queue) == ""
+
+
+def test_what_is_written_is_one_document(headgate: Headgate, queue: str, given: User) -> None:
+    given.queue("other", dispatch={"paused": False})
+    other = given.full("other")
+
+    both = yaml.safe_load(headgate.ok("queue", "pause", queue, other, "-o", "yaml"))
+    assert both["kind"] == "List"
+    assert {one["metadata"]["name"]: one["spec"]["dispatch"]["paused"] for one in both["items"]} == {
+        queue: True,
+        other: True,
+    }
+    drained = headgate("queue", "drain", queue, "--wait", "-o", "json")
+    assert drained.json["status"]["state"] == "Drained"
+    edited = headgate.ok("queue", "resume", other, "-o", "name")
+    assert edited == f"jobqueue.headgate.dev/{other}\n"
+    gone = headgate("queue", "get", "nobody", other, "--ignore-not-found", "-o", "json")
+    assert (gone.code, gone.err) == (0, "")
+    assert [one["metadata"]["name"] for one in gone.json["items"]] == [other]
+    assert headgate.ok("queue", "delete", other, "-y", "-o", "name") == f"jobqueue.headgate.dev/{other}\n"
+    assert headgate.ok("queue", "delete", other, "--yes", "--ignore-not-found") == ""
+
+
+def test_a_queue_that_is_paused_does_not_drain(headgate: Headgate, queue: str, given: User) -> None:
+    given.change_queue("q", dispatch={"paused": True})
+    given.job("waits", "q")
+    given.until("q", waiting=1)
+
+    drained = headgate("queue", "drain", queue, "--wait", "--timeout", "100ms")
+
+    assert drained.code == 1
+    assert f"warning: queue {queue} is paused: 1 Jobs wait in it until somebody resumes it" in drained.err
+
+
+def test_lists_are_emptied(headgate: Headgate, queue: str, given: User) -> None:
+    limit = {"reason": "InsufficientCapacity", "maxTimeSeconds": 700, "action": "Cancel"}
+    environments = [{"order": 1, "name": "none"}]
+    given.change_queue("q", timeLimitActions=[limit], computeEnvironments=environments)
+
+    headgate.ok("queue", "update", queue, "--clear", "time-limits", "--clear", "compute-environments")
+
+    spec = given.get_queue("q")["spec"]
+    assert (spec.get("timeLimitActions") or [], spec.get("computeEnvironments") or []) == ([], [])
 
 
 def test_rights(headgate: Headgate, queue: str) -> None:
@@ -246,6 +306,25 @@ def test_edit(
     spec = given.get_queue("q")["spec"]
     assert (spec["depth"], spec["actionConcurrency"]) == (5, 9)
 
+    # A key that is no text is one for JSON; what JSON cannot say opens again.
+    edits("sed -i 's/^  tags: .*/  tags: {2024: x}/; s/^spec:/spec:\\n  tags: {2024: x}/' $1")
+    shown = headgate("queue", "edit", queue, "-o", "json")
+    assert shown.json["spec"]["tags"] == {"2024": "x"}
+    edits(
+        "sed -i 's/^  depth: .*/  depth: !!binary aGVsbG8=/' $1",
+        f"cp $1 {tmp_path}/binary; sed -i 's/^  depth: .*/  depth: 6/' $1",
+    )
+    headgate.ok("queue", "edit", queue)
+    assert "# error: spec.depth: must be something that JSON can say" in (tmp_path / "binary").read_text()
+
+    # Of an editor that does not start nothing is left.
+    monkeypatch.setenv("EDITOR", str(tmp_path / "no-editor"))
+    failed = headgate("queue", "edit", queue)
+    assert (failed.code, "ended with code 127" in failed.err) == (1, True)
+    assert "A copy of your changes" not in failed.err
+    assert kept() == []
+    monkeypatch.setenv("EDITOR", str(editor))
+
     # What is given up is kept.
     edits("sed -i 's/^  name: .*/  name: other/' $1", "true")
     given_up = headgate("queue", "edit", queue)
@@ -254,6 +333,23 @@ def test_edit(
     assert f"A copy of your changes has been stored to {file}" in given_up.err
     assert "a queue is not renamed" in given_up.err
     assert "name: other" in file.read_text()
+
+
+def test_edit_whatever_the_locale(headgate: Headgate, queue: str, given: User, tmp_path: Path) -> None:
+    given.change_queue("q", description="zweite Zeile: ü")
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/zweite/dritte/' $1\n")
+    editor.chmod(0o755)
+
+    with headgate.terminal(
+        "queue", "edit", queue,
+        KUBE_EDITOR=str(editor), LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0",
+    ) as terminal:  # fmt: skip
+        terminal.expect_exact("edited")
+        terminal.expect(pexpect.EOF)
+
+    assert terminal.exitstatus == 0
+    assert given.get_queue("q")["spec"]["description"] == "dritte Zeile: ü"
 
 
 def test_watch_in_a_terminal_and_in_a_pipe(headgate: Headgate, queue: str, given: User) -> None:

@@ -31,8 +31,7 @@ def default_kubeconfig(site: Site, namespace: str, tmp_path: Path, monkeypatch: 
         context["context"]["namespace"] = namespace
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
-    # It is KUBECONFIG as of when the module was imported.
-    monkeypatch.setattr("kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
 
 
 @pytest.mark.usefixtures("operator", "default_kubeconfig")

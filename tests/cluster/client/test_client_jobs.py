@@ -163,6 +163,19 @@ def test_lists(client: Client, given: User, site: Site, monkeypatch: pytest.Monk
     assert {*names(user="alice")} == {"new-0", "new-1", "new-2"} == {*names(filters="depend")}
     assert {*names(filters=["sched"])} == {"last", "old-0", "old-1", "old-2"}
     assert names(name="old-1") == ["old-1"]
+    assert names(sort=["queue:desc", "name:desc"])[:2] == ["old-2", "old-1"]
+    assert names(sort="name", limit=0, page_size=3) == sorted(names())
+    left_out: list[int] = []
+    assert names(sort="name", limit=4, on_left_out=left_out.append) == ["last", "new-0", "new-1", "new-2"]
+    assert left_out == [3]
+    assert names(limit=7, on_left_out=left_out.append)[0] == "last"
+    assert left_out == [3]
+    given.client.patch(f"{given.jobs_path}/old-2", {"metadata": {"labels": {"app": "train"}}})
+    assert (
+        names(label_selector="app=train")
+        == names(label_selector="app", queue=given.full("line"))
+        == ["old-2"]
+    )
     assert names(filters="inactive") == names(namespace=site.namespace()) == []
     assert names(name="last", all_namespaces=True, queue=given.full("else")) == ["last"]
     assert {*client.jobs.names()} == {*names()}
@@ -175,6 +188,26 @@ def test_lists(client: Client, given: User, site: Site, monkeypatch: pytest.Monk
     ended = client.jobs.wait("old-0", timeout=120)
     assert names(filters="canceled", since=(ended.t_inactive or 0.0) - 1) == ["old-0"]
     assert names(filters="canceled", since=ended.t_inactive) == []
+
+
+def test_pages_have_the_size_that_is_asked_for(
+    client: Client, given: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given.queue("line", dispatch={"paused": True})
+    for number in range(5):
+        given.job(f"job-{number}", "line")
+    sizes: list[str] = []
+    call = Api.call
+
+    async def counted(api: Api, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        sizes.append((more.get("params") or {}).get("limit", ""))
+        return await call(api, method, path, *rest, **more)
+
+    monkeypatch.setattr(Api, "call", counted)
+    for size, asked in ((2, ["2", "2", "2"]), (0, ["0"]), (None, ["500"])):
+        sizes.clear()
+        assert len(list(client.jobs.list(page_size=size))) == 5
+        assert sizes == asked
 
 
 def test_watch_and_wait(client: Client, given: User, viewer: Client) -> None:
@@ -345,6 +378,46 @@ def test_the_words_of_flux(client: Client, given: User, site: Site) -> None:
     assert get_job(client, "nobody") is None
     with pytest.raises(NotFoundError):
         job_list_id(client, "nobody").get_jobinfo()
+
+
+def test_a_list_that_is_asked_again_gives_what_is_there_by_then(client: Client, given: User) -> None:
+    given.queue("paused", dispatch={"paused": True})
+    for name in ("first", "second"):
+        given.job(name, "paused")
+    listed = JobList(client, filters="pending")
+    assert len(listed.jobs()) == 2
+    given.client.delete(f"{given.jobs_path}/first")
+    eventually(lambda: [job.name for job in listed.jobs()] == ["second"])
+
+    # What is under way when the question changes is no answer to it.
+    listed.fetch_jobs()
+    listed.set_user("alice")
+    assert listed.jobs() == []
+    listed.set_user("all")
+    listed.fetch_jobs()
+    listed.add_filter(JobList.RESULTS["failed"])
+    assert [job.name for job in listed.jobs()] == ["second"]
+
+
+def test_the_forms_that_flux_takes(client: Client, given: User, site: Site) -> None:
+    given.queue("paused", dispatch={"paused": True})
+    given.job("waits", "paused")
+    states, results = JobList.STATES["pending"], JobList.RESULTS["failed"]
+    for found in (
+        job_list(client, states=states, results=results),
+        job_list(client, states="depend,sched", results=0),
+        job_list(client, states=0, results=0),
+    ):
+        assert [job.name for job in found.get_jobinfos()] == ["waits"]
+    assert job_list(client, states=JobList.STATES["inactive"], results=results).get_jobs() == []
+    assert JobList(client, "name", ids="waits").fetch_jobs().get_jobs() == [{"name": "waits"}]
+
+    # One that she may not see keeps no other back.
+    with Client.connect(str(site.cluster.kubeconfig_for("alice")), namespace=given.namespace) as alice:
+        some = JobList(alice, ids=["waits", "kube-system/secret", "nobody"])
+        assert [job.name for job in some.jobs()] == ["waits"]
+    assert [error.partition(": ")[0] for error in some.errors] == ["kube-system/secret", "nobody"]
+    assert "may not get jobs.batch" in some.errors[0]
 
 
 async def test_the_same_with_asyncio(site: Site, given: User) -> None:

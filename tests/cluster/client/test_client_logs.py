@@ -65,6 +65,47 @@ def test_logs(client: Client, viewer: Client, given: User, node: str) -> None:
     given.end("two")
 
 
+def test_what_runs_before_the_main_container_can_be_read(client: Client, given: User, site: Site) -> None:
+    given.queue("line")
+    with a_node_with_logs(site, simulated=False) as node:
+        init = [{"name": name, "image": "none"} for name in ("fetch", "unpack")]
+        given.job("starts", "line", pod={"nodeName": node, "initContainers": init})
+        eventually(lambda: len(given.pods("starts")) == 1)
+        with pytest.raises(RefusedError, match="no Pod that has started yet"):
+            client.jobs.pods("starts")
+
+        [pod] = given.pods("starts")
+        path = f"/api/v1/namespaces/{given.namespace}/pods/{pod['metadata']['name']}"
+        crashed = {"terminated": {"exitCode": 1, "reason": "Error"}}
+        waiting = {"waiting": {"reason": "PodInitializing"}}
+        blank = {"image": "none", "imageID": "", "ready": False, "restartCount": 0}
+        status = {
+            "phase": "Pending",
+            "initContainerStatuses": [
+                {
+                    "name": "fetch",
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": crashed,
+                    **blank,
+                },
+                {"name": "unpack", "state": waiting, **blank},
+            ],
+            "containerStatuses": [{"name": "main", "state": waiting, **blank}],
+        }
+        site.admin.patch(f"{path}/status", {"status": status})
+
+        (seen,) = client.jobs.pods("starts")
+        assert (seen.phase, seen.main, seen.started) == ("Pending", "fetch", ("fetch",))
+        for options in ({}, {"container": "fetch"}, {"all_containers": True}):
+            line = next(client.jobs.logs("starts", **options))
+            assert (line.container, line.text) == ("fetch", "fetch ")
+        followed = next(client.jobs.logs("starts", container="fetch", follow=True))
+        assert followed.text == "fetch follow=true"
+        assert next(client.jobs.logs("starts", all_containers=True, follow=True)).container == "fetch"
+        site.admin.call("DELETE", path, {"gracePeriodSeconds": 0})
+        client.jobs.cancel("starts")
+
+
 def test_a_job_is_followed_from_the_line_to_its_end(client: Client, given: User, node: str) -> None:
     given.queue("line", dispatch={"paused": True})
     given.job("twice", "line", seconds=ENDLESS, parallelism=1, completions=2, pod={"nodeName": node})

@@ -124,6 +124,12 @@ def test_tags(client: Client, given: User) -> None:
         client.queues.remove_tags(name, ["a", "b"])
     assert "a" in client.queues.tags(name)
     assert set(client.queues.remove_tags(name, [f"t{number}" for number in range(8)])) == {"a"}
+    # By one write: it is all done, or nothing.
+    with pytest.raises(RefusedError, match="Too long"):
+        client.queues.tag(name, {"b": "x" * 300}, remove=["a"])
+    with pytest.raises(ValueError, match="tag 'a': is to be set and to be removed"):
+        client.queues.tag(name, {"a": "2"}, remove="a")
+    assert client.queues.tag(name, {"b": "2"}, remove=["a"]).spec.tags == {"b": "2"}
 
 
 def test_replace_whole(client: Client, given: User) -> None:
@@ -169,7 +175,13 @@ def test_lists(client: Client, given: User, monkeypatch: pytest.MonkeyPatch) -> 
     assert names(**mine, all=True) == [f"q{number}" for number in range(7)] + ["sealed"]
     assert names(**mine, state="Sealed") == ["sealed"]
     assert names(**mine, limit=3) == ["q0", "q1", "q2"]
-    assert names(**mine, limit=0) == []
+    assert names(**mine, limit=0) == names(**mine)
+    assert names(**mine, limit=0, sort="name") == names(**mine)
+    assert names(**mine, page_size=0) == names(**mine, page_size=3) == names(**mine)
+    assert names(id=given.get_queue("q4")["metadata"]["uid"]) == ["q4"]
+    assert names(id="nobody's") == []
+    given.client.patch(f"{QUEUES}/{given.full('q5')}", {"metadata": {"labels": {"tier": "test"}}})
+    assert names(**mine, label_selector="tier=test") == ["q5"]
     assert names(name=given.full("q3")) == ["q3"]
     assert names(**mine, tags={"team": "search"}) == ["q1", "q3", "q5"]
     assert names(**mine, tags=["team:ads", "project=p1"]) == ["q4", "q6"]
@@ -184,6 +196,8 @@ def test_lists(client: Client, given: User, monkeypatch: pytest.MonkeyPatch) -> 
     assert set(client.queues.names()) >= {given.full("q0"), given.full("sealed")}
     manifests = list(client.queues.list_manifests(**mine, limit=1))  # type: ignore[arg-type]
     assert [(one["kind"], one["metadata"]["name"]) for one in manifests] == [("JobQueue", given.full("q0"))]
+    with pytest.raises(TypeError, match="a list of queues has no bogus; there are id, creator"):
+        names(bogus="x")
     with pytest.raises(ValueError, match="sort: 'size' is not FIELD"):
         names(sort="size")
     with pytest.raises(ValueError, match=r"state: must be one of Active, .* not 'Full'"):

@@ -96,6 +96,8 @@ def helm_for(cluster: ClusterAccess) -> Helm:
 def install(cluster: ClusterAccess) -> None:
     """Install all of the chart but its Pods."""
     helm = [str(tool("helm")), "template", RELEASE, str(CHART), "--namespace", SYSTEM]
+    # Tests that run one after the other, or beside each other on somebody's cluster, have pools of their own.
+    helm.append("--set=clusters.localInManyPools=true")
     rendered = subprocess.run(helm, check=True, capture_output=True, text=True).stdout
     objects = [body for body in yaml.safe_load_all(rendered) if body and body["kind"] not in NOT_INSTALLED]
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}

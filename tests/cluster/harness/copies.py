@@ -29,7 +29,7 @@ REQUEUED_FROM = "headgate.dev/requeued-from"
 MANAGED_BY = "headgate.dev/dispatcher"
 HEADGATE = "headgate.dev/"
 OWN_ENDS = ("Canceled", "TimedOut", "NameTaken", "CopyDeleted", "CopyRefused", "QueueFull", "DependencyFailed",
-            "DependencyCycle")  # fmt: skip
+            "DependencyCycle", "WrongManager")  # fmt: skip
 """Reasons for which Headgate ends a Job by itself, also where there is no copy, or one that runs."""
 END = ("succeeded", "failed", "startTime", "completionTime", "completedIndexes", "failedIndexes")
 

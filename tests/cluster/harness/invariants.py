@@ -616,7 +616,7 @@ def outcome(body: Json) -> str | None:
             return "succeeded"
         if condition["status"] == "True" and condition["type"] == "Failed":
             reason = condition.get("reason")
-            if reason in ("Canceled", "QueueFull", "DependencyFailed", "DependencyCycle"):
+            if reason in ("Canceled", "QueueFull", "DependencyFailed", "DependencyCycle", "WrongManager"):
                 return "canceled"
             return "timedOut" if reason in ("TimedOut", "DeadlineExceeded") else "failed"
     return None

@@ -37,8 +37,11 @@ class Kubelet(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def a_node_with_logs(site: Site) -> Iterator[str]:
-    """A simulated node whose kubelet answers, and to which nothing is scheduled by itself; its name."""
+def a_node_with_logs(site: Site, *, simulated: bool = True) -> Iterator[str]:
+    """A node whose kubelet answers, and to which nothing is scheduled by itself; its name.
+
+    Where it is not `simulated`, its Pods stay as they are until the test says otherwise.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), Kubelet)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATES / "server.crt", CERTIFICATES / "server.key")
@@ -47,6 +50,8 @@ def a_node_with_logs(site: Site) -> Iterator[str]:
     name = f"logs-{os.urandom(4).hex()}"
     body = manifest(name, NodeShape())
     body["spec"] = {"unschedulable": True}
+    if not simulated:
+        body["metadata"].pop("annotations")
     body["status"] |= {
         "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": server.server_address[1]}},

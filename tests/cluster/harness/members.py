@@ -140,6 +140,19 @@ class Fleet:
         self._pools.append(name)
         return made
 
+    def adopt(self, pool: str) -> None:
+        """Take care of a pool that the test has made by itself."""
+        self._pools.append(pool)
+
+    def take_out(self, member: str, pool: str = "pool") -> None:
+        """Take a member out of a pool: disable it, and remove it when nothing can be on its way there any more."""
+        path, name = f"{POOLS}/{self.given.full(pool)}", self.full(member)
+        clusters = self.given.client.get(path)["spec"]["clusters"]
+        without = [one for one in clusters if one["name"] != name]
+        disabled = [one if one in without else {**one, "state": "Disabled"} for one in clusters]
+        self.given.client.patch(path, {"spec": {"clusters": disabled}})
+        eventually(lambda: self.given.client.patch(path, {"spec": {"clusters": without}}))
+
     def queue(self, name: str, pool: str = "pool", **spec: Any) -> None:
         """Create a queue in a pool of this test, and wait until Jobs of it become proxies."""
         self.given.queue(name, pool=self.given.full(pool), **spec)

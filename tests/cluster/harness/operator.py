@@ -52,6 +52,12 @@ class OperatorProcess:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def code(self) -> int | None:
+        """The exit code of a process that has ended by itself, None while it runs."""
+        assert self.process is not None
+        return self.process.poll()
+
     def start(self) -> Self:
         """Start the process; it is ready some time later."""
         self.port = self._ports.take()
@@ -140,8 +146,6 @@ class OperatorProcess:
         self._ports.release()
 
     def _alive(self) -> bool:
-        assert self.process is not None
-        code = self.process.poll()
-        if code is not None:
-            raise RuntimeError(f"the operator ended with {code}:\n{self.log.read_text()[-4000:]}")
+        if self.code is not None:
+            raise RuntimeError(f"the operator ended with {self.code}:\n{self.log.read_text()[-4000:]}")
         return True

@@ -2,7 +2,8 @@
 
 A `Wire` can be cut, without a look at what goes over it: that drops watches, and loses the answers of writes that were
 carried out. Or it can be held: then nothing arrives, and nobody is told, as when a network is parted. A `Gate` speaks
-TLS with the API server and none with the client, so it can hold back some requests.
+TLS with the API server and none with the client, so it can hold back some requests, and answer some watches itself as
+an API server does that has forgotten where they stopped.
 """
 
 from __future__ import annotations
@@ -52,6 +53,12 @@ class Wire:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
         return len(pairs)
+
+    def lead_to(self, server: str) -> None:
+        """Lead new connections to another server, and drop those there are."""
+        parts = urlsplit(server)
+        self._target = (parts.hostname or "", parts.port or 443)
+        self.cut()
 
     def hold(self) -> None:
         """Let nothing through any more, in either way; connections stay, and new ones are taken."""
@@ -125,6 +132,12 @@ class Wire:
             upstream.close()
 
 
+FORGOTTEN = b"""\
+{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: \
+1 (2)","reason":"Expired","code":410}}
+"""
+
+
 class Gate:
     """Forwards HTTP to the API server, but for requests in whose first words a part occurs that is held back."""
 
@@ -135,6 +148,10 @@ class Gate:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.server = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._part = b""
+        self._forgotten: list[bytes] = []
+        self.holds = 0
+        """How many requests it holds back now."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -149,6 +166,19 @@ class Gate:
     def release(self) -> None:
         """Let go on what was held back, and whatever comes."""
         self._loop.call_soon_threadsafe(self._set, b"")
+
+    def cut(self) -> None:
+        """Drop every connection now; new ones are served."""
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def forget(self, *parts: str) -> None:
+        """Tell once each watch that has one of these in its first words that it is too old (410)."""
+        self._loop.call_soon_threadsafe(self._forgotten.extend, [part.encode() for part in parts])
+
+    @property
+    def remembers(self) -> bool:
+        """Whether every watch that was forgotten has been told so."""
+        return not self._forgotten
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -168,8 +198,12 @@ class Gate:
         else:
             self._open.set()
 
+    def _cut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
     async def _serve(self) -> None:
-        tasks: set[asyncio.Task[None]] = set()
+        tasks = self._tasks
 
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = self._loop.create_task(self._forward(reader, writer))
@@ -196,7 +230,7 @@ class Gate:
             return
         # Whichever side ends, the other has nobody to talk to.
         ways = [
-            self._loop.create_task(self._copy(reader, to_server, held=True)),
+            self._loop.create_task(self._ask(reader, to_server, writer)),
             self._loop.create_task(self._copy(from_server, writer)),
         ]
         try:
@@ -207,12 +241,27 @@ class Gate:
             await asyncio.gather(*ways, return_exceptions=True)
             to_server.transport.abort()
 
-    async def _copy(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, held: bool = False
+    async def _ask(
+        self, client: asyncio.StreamReader, server: asyncio.StreamWriter, answer: asyncio.StreamWriter
     ) -> None:
-        while data := await source.read(65536):
-            if held and self._part and self._part in data.partition(b"\r\n")[0]:
+        while data := await client.read(65536):
+            first_words = data.partition(b"\r\n")[0]
+            if self._part and self._part in first_words:
+                self.holds += 1
                 await self._open.wait()
+                self.holds -= 1
+            for part in self._forgotten:
+                if b"watch=" in first_words and part in first_words:
+                    self._forgotten.remove(part)
+                    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(FORGOTTEN)}"
+                    answer.write(f"{head}\r\nConnection: close\r\n\r\n".encode() + FORGOTTEN)
+                    await answer.drain()
+                    answer.close()
+                    return
+            server.write(data)
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
             # Without a wait until it is taken: a client that is frozen must not slow down what tells it the news.
             sink.write(data)
 

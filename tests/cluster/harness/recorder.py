@@ -139,8 +139,8 @@ class Recorder:
         while not self._stop.is_set():
             try:
                 version = self._watch(kind, path, version)
-            except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError):
-                # The API server was restarted, or it was silent for long: go on where it stopped.
+            except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError, KeyError):
+                # The API server was restarted, was silent for long, or is not ready for a list: go on where it stopped.
                 self._stop.wait(0.2)
 
     def _watch(self, kind: str, path: str, version: str) -> str:

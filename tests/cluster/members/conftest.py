@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from controlplane import ControlPlane
-from tests.cluster.harness.client import eventually
+from tests.cluster.harness.client import User, eventually
 from tests.cluster.harness.members import CLIENT_CA, Fleet, Member, hub_recorder
 from tests.cluster.harness.witness import watched
+from tests.cluster.members.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from controlplane import ClusterAccess
-    from tests.cluster.harness.client import User
     from tests.cluster.harness.cluster import Site
     from tests.cluster.harness.recorder import Recorder
 
@@ -87,3 +87,10 @@ def fleet(
         for one in fleet.recorders.values():
             one.stop()
         fleet.dissolve()
+
+
+@pytest.fixture
+def scene(given: User, members: dict[str, Member]) -> Scene:
+    east = members["east"].admin
+    east.create("/api/v1/namespaces", {"metadata": {"name": given.namespace}})
+    return Scene(given, User(east, given.namespace))

@@ -12,7 +12,9 @@ import yaml
 
 from tests.cluster.harness.client import ENDLESS, POOLS, eventually
 from tests.cluster.harness.cluster import RBAC, ROOT, SYSTEM
+from tests.cluster.harness.invariants import why_failed
 from tests.cluster.harness.members import Fleet
+from tests.cluster.harness.proxy import Wire
 from tests.cluster.members.accounts import account, entry, grant, remove, with_user
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def test_a_cluster_that_left_its_pool_leaves_no_series(
     fleet.pool("pool", "east", "west")
     for member in ("east", "west"):
         fleet.until_state(member, "Running")
-    given.change_pool("pool", [fleet.cluster("west")])
+    fleet.take_out("east")
     eventually(lambda: fleet.full("east") not in operator.fetch("/metrics")[1])
     until_probed(operator, fleet.full("west"), 2)
     assert list(fleet.states()) == ["west"]
@@ -232,8 +234,36 @@ def test_a_cluster_is_reached_by_one_name(fleet: Fleet, given: User, site: Site)
     assert fleet.states() == {"east": "Running"}
 
     # The first one goes, and the cluster is the other's.
-    given.change_pool("pool", [])
+    fleet.take_out("east")
     until("again", "Running")
+
+
+def test_an_address_that_leads_to_another_cluster_is_noticed(fleet: Fleet, given: User) -> None:
+    """The credentials are good in both, and it answers as before."""
+    fleet.at_rest = False
+    for member in ("east", "west"):
+        subject = {"apiGroup": RBAC, "kind": "User", "name": "dispatcher"}
+        grant(fleet.members[member], fleet.full("dispatcher"), subject)
+    files = {"client-certificate-data": "client.crt", "client-key-data": "client.key"}
+    user = {
+        field: base64.b64encode((CERTIFICATES / file).read_bytes()).decode() for field, file in files.items()
+    }
+    with Wire(fleet.members["east"].cluster.server) as wire:
+        kubeconfig = with_user(fleet.members["east"], **user)
+        kubeconfig["clusters"][0]["cluster"] = {"server": wire.server, "insecure-skip-tls-verify": True}
+        fleet.pool("pool", entry(fleet, "east", fleet.secret("east", kubeconfig)))
+        fleet.queue("line")
+        given.job("runs", "line", seconds=ENDLESS)
+        fleet.until_mirrored("runs")
+        assert list(fleet.places().values()) == ["east"]
+
+        wire.lead_to(fleet.members["west"].cluster.server)
+
+        # Its copy is not where it is looked for.
+        given.until("line", failed=1)
+        fleet.until_state("east", "Running")
+        assert why_failed(given.get_job("runs")) == "CopyDeleted"
+        assert fleet.places() == {"runs": "east"}
 
 
 # ---- clusters that do not answer --------------------------------------------------------------------------------

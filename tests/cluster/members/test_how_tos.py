@@ -176,6 +176,17 @@ def test_jobs_run_on_many_clusters(prod: Page, fleet: Fleet, given: User) -> Non
     assert {name: cluster for name, (cluster, _) in done.items()} == fleet.places()
 
 
+def test_a_cluster_is_taken_out_as_the_page_says(prod: Page, fleet: Fleet, given: User) -> None:
+    prod.run("4. Create Jobs")
+    assert "east" in fleet.places().values()
+
+    prod.run("Take a cluster out")
+
+    eventually(lambda: states(given) == {"west": "Running"})
+    eventually(lambda: set(fleet.places().values()) <= {"west"})
+    assert {outcome(body) for body in given.all_jobs()} == {"succeeded"}
+
+
 def test_credentials_are_renewed_as_the_page_says(
     prod: Page, fleet: Fleet, given: User, kubectl: Kubectl
 ) -> None:

@@ -145,6 +145,46 @@ def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
     assert back(recorder, fleet) > gone[0]
 
 
+def test_a_stale_copy_that_does_not_go_holds_up_its_name_alone(
+    parted: Callable[..., Fleet], wire: Wire, given: User, settled: Settled
+) -> None:
+    fleet = parted(onClusterLost="Wait")
+    there = fleet.there("east")
+    given.change_queue("line", clusters=[fleet.full("east")])
+    fleet.queue("doomed", clusters=[fleet.full("east")])
+    assert [fleet.place(name) for name in ("stuck", "ends", "stays")] == ["east"] * 3
+    assert fleet.place("canceled", "doomed") == "east"
+    fleet.until_mirrored("stuck", "ends", "stays", "canceled")
+    (pod,) = there.pods("stuck")
+    path = f"/api/v1/namespaces/{given.namespace}/pods/{pod['metadata']['name']}"
+    there.client.patch(path, {"metadata": {"finalizers": ["example.com/keep"]}})
+
+    with wire.held():
+        fleet.until_state("east", "Pending")
+        given.client.delete(f"{given.jobs_path}/stuck")
+        there.end("ends")
+        given.change_queue("doomed", state="Terminated")
+
+    # What runs there is looked after, whatever does not go.
+    given.succeeded("line", 1)
+    given.until("doomed", canceled=1)
+    assert "deletionTimestamp" in eventually(lambda: there.get_job("stuck"))["metadata"]
+    fleet.until_state("east", "Running")
+    assert "deletionTimestamp" in there.get_job("stuck")["metadata"]
+    assert fleet.place("new") == "east"
+    given.job("stuck", "line", seconds=ENDLESS)
+    (event,) = eventually(lambda: given.events_on("stuck", reason="CopyNotDeleted"))
+    assert fleet.full("east") in event["note"]
+    assert "finalizers" in event["note"]
+
+    there.client.patch(path, {"metadata": {"finalizers": None}})
+
+    fleet.until_mirrored("stuck", "new", "stays")
+    fleet.end_all("line", 4)
+    for queue in ("line", "doomed"):
+        settled(given.full(queue))
+
+
 def names(bodies: list[dict[str, Any]]) -> list[str]:
     return sorted(body["metadata"]["name"] for body in bodies)
 

@@ -52,7 +52,7 @@ def test_a_second_name_is_refused_and_deletes_nothing(
             assert fleet.copy("runs")[1]["metadata"]["uid"] == copy["metadata"]["uid"]
         fleet.until_state("east", "Pending", f'is the same cluster as "{fleet.full("alias")}"')
 
-        given.change_pool("a-second", [])
+        fleet.take_out("alias", "a-second")
         fleet.until_state("east", "Running")
         assert fleet.copy("runs")[1]["metadata"]["uid"] == copy["metadata"]["uid"]
         fleet.end("runs")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import ENDLESS, JOBS, MERGE, POOLS, RefusedError, User, eventually
+from tests.cluster.harness.client import (
+    ENDLESS,
+    JOBS,
+    MERGE,
+    POOLS,
+    RefusedError,
+    User,
+    eventually,
+    next_second,
+)
 from tests.cluster.harness.copies import MANAGED_BY
 from tests.cluster.harness.invariants import ADMITTED_AT, CLUSTER, outcome
 
@@ -120,6 +130,28 @@ def test_one_physical_cluster_is_reached_for_one_pool_only(walled: Fleet, given:
     given.job("goes", "theirs", seconds=0.1)
     given.succeeded("theirs", 1)
     assert walled.places() == {"goes": "west"}
+
+
+def test_of_two_pools_that_name_one_cluster_the_older_has_it(walled: Fleet, given: User, site: Site) -> None:
+    """Policies refuse that, but of pools that are made at the same moment neither sees the other."""
+    resume(given)
+    given.job("runs", "mine", seconds=ENDLESS)
+    walled.until_mirrored("runs")
+    before = given.get_job("runs")["metadata"]["annotations"]
+    (east,) = given.client.get(f"{POOLS}/{given.full('mine')}")["spec"]["clusters"]
+    next_second()
+    with site.without_policies("pool-clusters"):
+        eventually(lambda: walled.pool("twin", east, onClusterLost="Requeue", lostAfterSeconds=5))
+
+    found = walled.until_state("east", "Pending", "has a cluster of this name", pool="twin")
+    assert found["active"] == 0
+    time.sleep(8)  # Longer than a cluster of that pool may be silent.
+    walled.until_state("east", "Pending", "has a cluster of this name", pool="twin")
+
+    assert given.get_job("runs")["metadata"]["annotations"] == before
+    walled.until_state("east", "Running", pool="mine")
+    walled.end("runs")
+    given.succeeded("mine", 1)
 
 
 def test_the_hub_is_no_member_of_itself(fleet: Fleet, given: User, site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from tests.cluster.harness.client import ENVIRONMENTS, MERGE, POOLS, QUEUES, RefusedError
 from tests.cluster.harness.cluster import MUTATING, VALIDATING
@@ -126,18 +127,28 @@ class Api:
         self,
         kind: str,
         name: str,
-        change: Json,
+        change: Json | list[Json],
         *,
         user: str = "admin",
         subresource: str | None = None,
         dry_run: bool = False,
+        content_type: str = MERGE,
     ) -> Answer:
         path = self._path(kind, name) + (f"/{subresource}" if subresource else "")
-        return self._call("PATCH", path, change, user=user, dry_run=dry_run, content_type=MERGE)
+        return self._call("PATCH", path, change, user=user, dry_run=dry_run, content_type=content_type)
+
+    def put(self, body: Json, *, user: str = "admin", subresource: str | None = None) -> Answer:
+        path = self._path(body["kind"].lower(), body["metadata"]["name"])
+        return self._call("PUT", path + (f"/{subresource}" if subresource else ""), body, user=user)
 
     def delete(self, kind: str, name: str, *, user: str = "admin", dry_run: bool = False) -> Answer:
-        options = {"propagationPolicy": "Background"}
-        return self._call("DELETE", self._path(kind, name), options, user=user, dry_run=dry_run)
+        # What is in the body goes before what is in the query.
+        options = {"propagationPolicy": "Background", "dryRun": ["All"] * dry_run}
+        return self._call("DELETE", self._path(kind, name), options, user=user)
+
+    def delete_all(self, kind: str, label: str, *, user: str = "admin") -> Answer:
+        """Delete all that have a label by one request."""
+        return self._call("DELETE", f"{self._path(kind)}?labelSelector={quote(label)}", {}, user=user)
 
     def get(self, kind: str, name: str) -> Json:
         return self._call("GET", self._path(kind, name)).accepted().object
@@ -152,7 +163,7 @@ class Api:
         self,
         method: str,
         path: str,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         *,
         user: str = "admin",
         dry_run: bool = False,
@@ -171,15 +182,41 @@ class Api:
     def suspended(self, name: str) -> bool:
         return bool(self.get("job", name)["spec"]["suspend"])
 
-    def admit(self, name: str, *, term: str, user: str = "admin", dry_run: bool = False) -> Answer:
-        """Do what the operator does when it lets a Job through."""
-        annotations = {
-            ADMITTED_AT: "2026-01-01T00:00:00.000001Z",
-            TERM: term,
-            CLUSTER: "local",
-        }
-        change = {"metadata": {"annotations": annotations}, "spec": {"suspend": False}}
+    def admit(
+        self,
+        name: str,
+        *,
+        term: str,
+        environment: str | None = None,
+        pod: Json | None = None,
+        user: str = "admin",
+        dry_run: bool = False,
+    ) -> Answer:
+        """Do what the operator does when it lets a Job through; `pod` is what its environment adds."""
+        annotations = {ADMITTED_AT: "2026-01-01T00:00:00.000001Z", TERM: term, CLUSTER: "local"}
+        if environment is not None:
+            annotations[ENVIRONMENT] = environment
+        spec: Json = {"suspend": False} | ({"template": {"spec": pod}} if pod else {})
+        change = {"metadata": {"annotations": annotations}, "spec": spec}
         return self.patch("job", name, change, user=user, dry_run=dry_run)
+
+    def finish(self, name: str) -> None:
+        """Cancel a Job as the operator does, and wait until the Job controller has ended it."""
+        now = "2026-01-01T00:00:00Z"
+        times = {"lastProbeTime": now, "lastTransitionTime": now}
+        condition = {"type": "FailureTarget", "status": "True", "reason": "Canceled", "message": "", **times}
+
+        def canceled() -> None:
+            started = self.get("job", name)["status"].get("startTime", now)
+            change = {"status": {"startTime": started, "conditions": [condition]}}
+            self.patch("job", name, change, subresource="status").accepted()
+
+        def finished() -> None:
+            conditions = self.get("job", name)["status"]["conditions"]
+            assert any(one["type"] == "Failed" for one in conditions), conditions
+
+        eventually(canceled)  # The Job controller may start it meanwhile.
+        eventually(finished)
 
 
 class Answer(NamedTuple):

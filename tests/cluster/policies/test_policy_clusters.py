@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+import yaml
+from tests.cluster.harness.cluster import CHART, RELEASE
 from tests.cluster.policies.support import Api, environment, eventually, local, pool, queue, remote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tests.cluster.harness.cluster import Helm
     from tests.cluster.policies.support import Answer
 
 
@@ -23,6 +27,7 @@ def test_a_queue_is_pinned_within_its_pool(api: Api, make_pool: Callable[..., st
     eventually(lambda: api.create(queue(name, pool=here, clusters=[east])).accepted())
     api.patch("jobqueue", name, {"spec": {"clusters": [east, west]}}).refused(*told)
     api.patch("jobqueue", name, {"spec": {"clusters": ["*"]}}).accepted()
+    api.delete("jobqueue", name).accepted()
 
 
 def test_a_pool_that_is_not_there_yet_is_not_looked_at(api: Api, namespace: str) -> None:
@@ -81,21 +86,73 @@ def test_a_cluster_is_in_one_pool(api: Api, make_pool: Callable[..., str], names
     api.patch("clusterpool", here, {"spec": {"clusters": [local(f"d-{namespace}")]}}).accepted()
 
 
+@pytest.fixture
+def one_pool_for_the_hub(api: Api, helm: Helm, namespace: str) -> Iterator[dict[str, str]]:
+    """The policy as it is by default, for pools that have the label: those of other tests share the local cluster."""
+    rendered = helm(
+        "template", RELEASE, str(CHART), "--show-only", "templates/policies/pool-clusters.yaml"
+    ).stdout
+    policy, binding = yaml.safe_load_all(rendered)
+    label = {"test": namespace}
+    policy["metadata"]["name"] = binding["metadata"]["name"] = binding["spec"]["policyName"] = namespace
+    policy["spec"]["matchConstraints"]["objectSelector"] = {"matchLabels": label}
+    for body in (policy, binding):
+        api.send("create", body).accepted()
+    yield label
+    for body in (policy, binding):
+        api.send("delete", body).accepted()
+
+
+def test_the_cluster_that_headgate_runs_in_is_in_one_pool(
+    api: Api, make_pool: Callable[..., str], one_pool_for_the_hub: dict[str, str], namespace: str
+) -> None:
+    first, second, empty = (
+        make_pool(local(f"here-{namespace}")),
+        make_pool(local(f"hub-{namespace}")),
+        make_pool(),
+    )
+    label = {"metadata": {"labels": one_pool_for_the_hub}}
+    for name in (first, second, empty):
+        api.patch("clusterpool", name, label).accepted()
+    told = (
+        'spec.clusters: the cluster that Headgate runs in is already in pool "',
+        "and a cluster is in one pool only: remove it there first",
+    )
+    third = pool(f"third-{namespace}", local(f"third-{namespace}"))
+    third["metadata"]["labels"] = one_pool_for_the_hub
+    eventually(lambda: api.create(third, dry_run=True).refused(f'ClusterPool "third-{namespace}"', *told))
+    api.patch("clusterpool", empty, {"spec": third["spec"]}).refused(f'ClusterPool "{empty}"', *told)
+    far = pool(f"third-{namespace}", remote(f"third-{namespace}"))
+    far["metadata"]["labels"] = one_pool_for_the_hub
+    api.create(far, dry_run=True).accepted()
+
+    # Pools that have had it side by side can still be updated, and one of them can give it up.
+    disabled = {"spec": {"clusters": [{**local(f"hub-{namespace}"), "state": "Disabled"}]}}
+    api.patch("clusterpool", second, disabled).accepted()
+    api.patch("clusterpool", second, {"spec": {"clusters": []}}).accepted()
+    api.patch("clusterpool", second, disabled).refused(*told)
+
+
+def status(active: int, *clusters: dict[str, object], state: str = "Running", generation: int = 1) -> Any:
+    """A pool's status, with so many active Jobs in the first cluster."""
+    counts = [active] + [0] * (len(clusters) - 1)
+    shown = [
+        {"name": one["name"], "active": count, "state": state}
+        for one, count in zip(clusters, counts, strict=True)
+    ]
+    return {"status": {"clusters": shown, "observedGeneration": generation}}
+
+
 def test_a_cluster_with_active_jobs_stays_in_its_pool(
     api: Api, make_pool: Callable[..., str], namespace: str
 ) -> None:
     east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
     here = make_pool(east, west)
 
-    def has(active: int) -> None:
-        status = [{"name": east["name"], "active": active}, {"name": west["name"], "active": 0}]
-        change = {"status": {"clusters": status}}
-        api.patch("clusterpool", here, change, subresource="status").accepted()
-
     def becomes(*clusters: dict[str, object], **spec: object) -> Answer:
         return api.patch("clusterpool", here, {"spec": {"clusters": list(clusters), **spec}})
 
-    has(active=3)
+    api.patch("clusterpool", here, status(3, east, west), subresource="status").accepted()
     told = (
         f'ClusterPool "{here}": spec.clusters: cluster "{east["name"]}" cannot be removed: 3 active Jobs are there',
         "disable it (state: Disabled), and remove it when status.clusters says active 0",
@@ -103,7 +160,62 @@ def test_a_cluster_with_active_jobs_stays_in_its_pool(
     becomes(west).refused(*told)
     becomes().refused(*told)
     api.send("replace", pool(here, {**west, "state": "Enabled"})).refused(*told)
-    becomes({**east, "state": "Disabled"}).accepted()
-    becomes({**east, "state": "Disabled"}, onClusterLost="Requeue").accepted()
-    has(active=0)
-    becomes(remote(f"north-{namespace}")).accepted()
+    becomes({**east, "state": "Disabled"}, west).accepted()
+    becomes({**east, "state": "Disabled"}, west, onClusterLost="Requeue").accepted()
+    becomes(west).refused(*told)
+
+
+def test_the_local_cluster_leaves_its_pool_when_no_job_is_active(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    """What was let through goes on there, whatever pool it is in."""
+    east = local(f"east-{namespace}")
+    here = make_pool(east)
+    change = {"spec": {"clusters": [local(f"north-{namespace}")]}}
+    api.patch("clusterpool", here, status(1, east), subresource="status").accepted()
+    api.patch("clusterpool", here, change).refused("cannot be removed: 1 active Jobs are there")
+    api.patch("clusterpool", here, status(0, east), subresource="status").accepted()
+    api.patch("clusterpool", here, change).accepted()
+
+
+def test_a_remote_cluster_leaves_its_pool_when_no_job_can_be_on_its_way_to_it(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
+    here = make_pool(east, west)
+
+    def becomes(*clusters: dict[str, object]) -> Answer:
+        return api.patch("clusterpool", here, {"spec": {"clusters": list(clusters)}})
+
+    def shown(active: int, state: str, generation: int) -> None:
+        change = status(active, east, west, state=state, generation=generation)
+        api.patch("clusterpool", here, change, subresource="status").accepted()
+
+    told = (
+        f'ClusterPool "{here}": spec.clusters: cluster "{east["name"]}" cannot be removed yet',
+        "disable it first (state: Disabled), and remove it when status.clusters says Terminated and active 0",
+    )
+    shown(0, "Running", 1)
+    becomes(west).refused(*told)
+    off = {**east, "state": "Disabled"}
+    becomes(off, west).accepted()
+    # Counted before it was disabled.
+    becomes(west).refused(*told)
+    shown(0, "Terminated", 1)
+    becomes(west).refused(*told)
+    shown(2, "Terminated", 2)
+    becomes(west).refused("cannot be removed: 2 active Jobs are there")
+    shown(0, "Terminated", 2)
+    becomes(off, {**west, "state": "Disabled"}).accepted()
+    # Counted before the other one was disabled: that it was not enabled in between is not known.
+    becomes({**west, "state": "Disabled"}).refused(*told)
+    shown(0, "Terminated", 3)
+    becomes({**west, "state": "Disabled"}).accepted()
+
+
+def test_a_remote_cluster_that_nobody_has_taken_note_of_may_leave(
+    api: Api, make_pool: Callable[..., str], namespace: str
+) -> None:
+    east, west = remote(f"east-{namespace}"), remote(f"west-{namespace}")
+    here = make_pool(east, west)
+    api.patch("clusterpool", here, {"spec": {"clusters": [west]}}).accepted()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.policies.support import Api, eventually, local, queue, set_depth
+from tests.cluster.policies.support import Api, eventually, queue, remote, set_depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,36 @@ def test_the_default_queue(api: Api) -> None:
     answer.refused('JobQueue "default" cannot be deleted', "spec.dispatch.paused")
 
 
-def test_a_pool_with_queues(api: Api, make_pool: Callable[..., str], namespace: str) -> None:
-    name = make_pool(local(f"c-{namespace}"))
-    api.patch("clusterpool", name, {"status": {"queues": 2}}, subresource="status").accepted()
-    api.delete("clusterpool", name).refused(f'ClusterPool "{name}" cannot be deleted: 2 queues are in it')
+def test_a_pool_with_queues(
+    api: Api, make_pool: Callable[..., str], make_queue: Callable[..., str], namespace: str
+) -> None:
+    name, other = make_pool(remote(f"c-{namespace}")), make_pool()
+    line = make_queue(pool=name)
+    # No operator has counted it: the queue itself is looked at.
+    assert "queues" not in api.get("clusterpool", name).get("status", {})
+    told = (
+        f'ClusterPool "{name}" cannot be deleted: queue "{line}" is in it; delete its queues first',
+        f"kubectl get jobqueues --field-selector spec.pool={name}",
+    )
+    eventually(lambda: api.delete("clusterpool", name, dry_run=True).refused(*told))
+    api.delete("clusterpool", other, dry_run=True).accepted()
+    api.delete("jobqueue", line).accepted()
+    eventually(lambda: api.delete("clusterpool", name, dry_run=True).accepted())
+
+
+def test_many_at_once_are_guarded_like_one(
+    api: Api, make_pool: Callable[..., str], make_queue: Callable[..., str], namespace: str
+) -> None:
+    here = make_pool(remote(f"c-{namespace}"))
+    busy = make_queue(pool=here)
+    label = {"metadata": {"labels": {"test": namespace}}}
+    api.patch("jobqueue", busy, label).accepted()
+    api.patch("clusterpool", here, label).accepted()
+    set_depth(api, busy, 5)
+    eventually(lambda: api.delete_all("clusterpool", f"test={namespace}").refused(f'queue "{busy}" is in it'))
+    api.delete_all("jobqueue", f"test={namespace}").refused("it has 5 live Jobs")
+    assert api.exists("jobqueue", busy)
+    assert api.exists("clusterpool", here)
+    set_depth(api, busy, 0)
+    api.delete_all("jobqueue", f"test={namespace}").accepted()
+    assert not api.exists("jobqueue", busy)

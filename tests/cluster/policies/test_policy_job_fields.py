@@ -19,6 +19,7 @@ PRIORITY = "headgate.dev/priority"
 HOLD = "headgate.dev/hold"
 DEPENDS_ON = "headgate.dev/depends-on"
 RETRY_OF = "headgate.dev/retry-of"
+RUN = "headgate.dev/run"
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +63,14 @@ def test_the_label_is_the_name_of_a_queue(api: Api, value: str) -> None:
     api.create(job(queue=value), user="alice").refused(*told)
 
 
-def test_the_label_is_not_empty(api: Api) -> None:
-    api.create(job(queue=""), user="alice").refused("is empty")
+@pytest.mark.usefixtures("term")
+def test_the_label_is_not_empty(api: Api, make_queue: Callable[..., str]) -> None:
+    told = ('metadata.labels["headgate.dev/queue"] is ""', "it must be the name of a queue")
+    api.create(job(queue=""), user="alice").refused(*told)
+    api.create(job("plain", suspend=True), user="alice").accepted()
+    api.create(job("waits", queue=make_queue()), user="alice").accepted()
+    for name in ("plain", "waits"):
+        api.patch("job", name, {"metadata": {"labels": {QUEUE: ""}}}, user="alice").refused(*told)
 
 
 @pytest.mark.usefixtures("term")
@@ -147,3 +154,24 @@ def test_what_a_job_depends_on_changes_only_while_it_waits(
     depend_on(None).refused(told, 'leave it "load"')
     depend_on("load", "free").refused('Job "free"', told, "leave it out")
     api.patch("job", "job", {"metadata": {"annotations": {"mine": "yes"}}}, user="alice").accepted()
+
+
+def test_the_run_of_a_job_changes_only_while_it_waits(
+    api: Api, make_queue: Callable[..., str], term: str
+) -> None:
+    def join(run: str | None, name: str = "job", user: str = "alice") -> Answer:
+        return api.patch("job", name, {"metadata": {"labels": {RUN: run}}}, user=user)
+
+    name = make_queue()
+    api.create(job(queue=name), user="alice").accepted()
+    api.create(job("alone", queue=name), user="alice").accepted()
+    for run in ("monday", None, "tuesday"):
+        join(run).accepted()
+
+    eventually(lambda: api.admit("job", term=term).accepted())
+    api.admit("alone", term=term).accepted()
+    told = f'metadata.labels["{RUN}"] may change only while the Job waits, and this one is admitted'
+    for user in ("alice", "admin"):
+        join("monday", user=user).refused('Job "job"', told, 'leave it "tuesday"')
+        join(None, user=user).refused(told, 'leave it "tuesday"')
+        join("tuesday", "alone", user=user).refused('Job "alone"', told, "leave it out")

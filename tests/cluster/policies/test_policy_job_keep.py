@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cluster.policies.support import (
@@ -21,6 +22,11 @@ from tests.cluster.policies.support import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cluster.harness.cluster import Helm
+
+    Json = dict[str, Any]
 
 pytestmark = pytest.mark.cluster
 
@@ -107,19 +113,123 @@ def test_the_admission_writes_its_record_and_keeps_the_submitter(
     assert not api.suspended("job")
 
 
-def test_the_environment_of_an_admission_stays(
-    api: Api, make_queue: Callable[..., str], set_term: Callable[[int | None], None]
-) -> None:
+OWN = {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "gpu", "operator": "Exists"}]}
+"""What a user wrote."""
+ADDED = {
+    "nodeSelector": {"disk": "ssd", "example.com/pool": "spot"},
+    "tolerations": [
+        {"key": "gpu", "operator": "Exists"},
+        {"key": "spot", "operator": "Equal", "value": "yes", "effect": "NoExecute", "tolerationSeconds": 60},
+    ],
+}
+"""With what the environment adds."""
+
+
+def placeable(queue: str, pod: Json, name: str = "job") -> Json:
+    body = job(name, queue=queue)
+    body["spec"]["template"]["spec"].update(pod)
+    return body
+
+
+@pytest.fixture
+def term(set_term: Callable[[int | None], None]) -> str:
     set_term(5)
+    return "5"
+
+
+def place(api: Api, term: str, name: str = "job") -> None:
+    """Admit a Job to the environment `spot`."""
+    eventually(lambda: api.admit(name, term=term, environment="spot", pod=ADDED).accepted())
+
+
+def unchanged(api: Api, before: Json) -> None:
+    after = api.get("job", before["metadata"]["name"])
+    assert after["spec"] == before["spec"]
+    assert before["metadata"]["annotations"].items() <= after["metadata"]["annotations"].items()
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+
+
+def test_the_environment_of_an_admission_stays(api: Api, make_queue: Callable[..., str], term: str) -> None:
     api.create(job(queue=make_queue()), user="alice").accepted()
-    placed = {"nodeSelector": {"pool": "spot"}, "tolerations": [{"key": "spot", "operator": "Exists"}]}
-    annotations = {ADMITTED_AT: "2026-01-01T00:00:00.000001Z", TERM: "5", ENVIRONMENT: "spot"}
-    change = {
-        "metadata": {"annotations": annotations},
-        "spec": {"suspend": False, "template": {"spec": placed}},
-    }
-    eventually(lambda: api.patch("job", "job", change).accepted())
+    place(api, term)
     for other in ("reserved", None):
         api.patch("job", "job", {"metadata": {"annotations": {ENVIRONMENT: other}}}, user="alice").accepted()
         assert api.annotations("job", "job")[ENVIRONMENT] == "spot"
-    assert placed.items() <= api.get("job", "job")["spec"]["template"]["spec"].items()
+    assert ADDED.items() <= api.get("job", "job")["spec"]["template"]["spec"].items()
+
+
+@pytest.mark.parametrize("pod", [pytest.param(OWN, id="own placement"), pytest.param({}, id="none")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="client-side"),
+        pytest.param(("--server-side", "--force-conflicts"), id="server-side"),
+    ],
+)
+def test_a_re_apply_after_an_environment_has_added_to_the_template_changes_nothing(
+    api: Api, make_queue: Callable[..., str], term: str, options: tuple[str, ...], pod: Json
+) -> None:
+    manifest = placeable(make_queue(), pod)
+    api.send("apply", manifest, user="alice", options=options).accepted()
+    place(api, term)
+    before = api.get("job", "job")
+    for _ in range(2):
+        api.send("apply", manifest, user="alice", options=options).accepted()
+        unchanged(api, before)
+
+
+@pytest.mark.parametrize("pod", [pytest.param(OWN, id="own placement"), pytest.param({}, id="none")])
+def test_a_replace_by_what_was_there_before_the_admission_changes_nothing(
+    api: Api, make_queue: Callable[..., str], term: str, pod: Json
+) -> None:
+    api.create(placeable(make_queue(), pod), user="alice").accepted()
+    saved = api.get("job", "job")
+    del saved["metadata"]["resourceVersion"]
+    place(api, term)
+    before = api.get("job", "job")
+    api.send("replace", saved, user="alice").accepted()
+    unchanged(api, before)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(("--server-side=false",), id="client-side"),
+        pytest.param(("--force-conflicts",), id="server-side"),
+    ],
+)
+def test_a_helm_upgrade_with_the_same_job_changes_nothing(
+    api: Api, helm: Helm, make_queue: Callable[..., str], term: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: work\nversion: 0.1.0\n")
+    (tmp_path / "templates" / "job.yaml").write_text(json.dumps(placeable(make_queue(), OWN)))
+    release = ("work", str(tmp_path), "--namespace", api.namespace)
+    helm("install", *release, *(option for option in options if option != "--force-conflicts"))
+    place(api, term)
+    before = api.get("job", "job")
+    for _ in range(2):
+        helm("upgrade", *release, *options)
+        unchanged(api, before)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"nodeSelector": {"disk": "hdd"}},
+        {"nodeSelector": {"disk": "ssd", "zone": "a"}},
+        {"tolerations": [{"key": "gpu", "operator": "Exists"}, {"key": "other", "operator": "Exists"}]},
+        {"tolerations": [{"key": "gpu", "operator": "Equal"}]},
+    ],
+)
+def test_what_is_no_re_apply_is_not_hidden(
+    api: Api, make_queue: Callable[..., str], term: str, other: Json
+) -> None:
+    manifest = placeable(make_queue(), OWN)
+    options = ("--server-side", "--force-conflicts")
+    api.send("apply", manifest, user="alice", options=options).accepted()
+    place(api, term)
+    manifest["spec"]["template"]["spec"].update(other)
+    answer = api.send("apply", manifest, user="alice", options=options)
+    assert not answer.ok
+    assert "field is immutable" in answer.message

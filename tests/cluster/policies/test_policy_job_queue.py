@@ -69,6 +69,27 @@ def test_the_queue_of_an_admitted_job_is_fixed(
         api.patch("job", "job", change, user=user).refused("is fixed once the Job is admitted", name)
 
 
+@pytest.mark.parametrize("user", ["alice", "admin"])
+def test_a_job_that_was_canceled_while_it_waited_stays_where_it_is_counted(
+    api: Api, make_queue: Callable[..., str], user: str
+) -> None:
+    name, other = make_queue(), make_queue()
+    api.create(job(queue=name), user="alice").accepted()
+    api.finish("job")
+    for change in (move(other), move(None)):
+        api.patch("job", "job", change, user=user).refused(
+            "is fixed once the Job has finished", f'it stays "{name}"', "where the Job is counted"
+        )
+    api.patch("job", "job", {"metadata": {"labels": {"mine": "x"}}}, user=user).accepted()
+
+
+def test_a_job_that_has_finished_enters_no_queue(api: Api, make_queue: Callable[..., str]) -> None:
+    api.create(job(suspend=True), user="alice").accepted()
+    api.finish("job")
+    answer = api.patch("job", "job", move(make_queue()), user="alice")
+    answer.refused("cannot be put on a Job that has finished", "create a new Job with it")
+
+
 def test_a_job_that_runs_cannot_be_queued(api: Api, make_queue: Callable[..., str]) -> None:
     api.create(job(), user="alice").accepted()
     answer = api.patch("job", "job", move(make_queue()), user="alice")

@@ -116,6 +116,7 @@ def condition(kind: str, status: str = "True", reason: str | None = None) -> dic
         ([condition("Failed", reason="QueueFull")], "canceled"),
         ([condition("Failed", reason="DependencyFailed")], "canceled"),
         ([condition("Failed", reason="DependencyCycle")], "canceled"),
+        ([condition("Failed", reason="WrongManager")], "canceled"),
         ([condition("Failed", reason="TimedOut")], "timedOut"),
         ([condition("Failed", reason="DeadlineExceeded")], "timedOut"),
         (

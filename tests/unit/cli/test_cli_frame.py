@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pexpect
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
 from headgate import __version__
 from headgate.cli import reference
-from headgate.cli.app import app
+from headgate.cli.app import app, connection
+from headgate.cli.command import Command, _with_values
 from headgate.cli.errors import Problem, describe
 from headgate.cli.filters import read_filters
+from headgate.cli.options import Waiting, Writing  # noqa: TC001 - read at run time, as options
 from headgate.cli.queue.fields import SpecOptions
-from headgate.cli.verb import Connection, Namespaced
+from headgate.cli.verb import Connection, Namespaced, Session, verb
 from headgate.client import HeadgateError, NotFoundError, UnreachableError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def call(*arguments: str) -> Result:
@@ -37,9 +39,23 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     "arguments",
     [
         ("queue", "lsit"),
-        ("queue", "get"),
+        ("queue", "pause"),
         ("queue", "list", "--output", "xml"),
-        ("queue", "list", "--limit", "0"),
+        ("queue", "list", "--limit", "-1"),
+        ("queue", "list", "--chunk-size", "-1"),
+        ("queue", "list", "--sort", "colour"),
+        ("queue", "list", "a*", "--filter", "name=b", "-w"),
+        ("job", "list", "--sort", "colour"),
+        ("pool", "list", "--sort", "colour"),
+        ("environment", "list", "--sort", "colour"),
+        ("queue", "drain", "a", "--timeout", "5m"),
+        ("queue", "drain", "a", "--wait", "--timeout", "soon"),
+        ("job", "submit", "--timeout", "5m", "-q", "a", "--image", "b"),
+        ("queue", "tag", "a", "b-", "b=1"),
+        ("queue", "update", "a", "--clear", "colour"),
+        ("queue", "update", "a", "--clear", "time-limits", "--time-limit", "InsufficientCapacity=1h"),
+        ("queue", "migrate", "a", "--to-pool", "b", "--name", "c", "-o", "yaml"),
+        ("job", "logs", "a", "--since", "soon"),
         ("queue", "list", "--filter", "colour=red"),
         ("queue", "list", "--filter", "pool"),
         ("queue", "create", "x", "--run-concurrency", "1"),
@@ -92,6 +108,121 @@ def test_what_stands_behind_the_verb_wins() -> None:
 
     assert behind.over(before) == Namespaced("/behind", "prod", "apps")
     assert behind.over(None) is behind
+
+
+def test_the_namespace_may_stand_before_the_verb() -> None:
+    seen: list[Connection] = []
+
+    @verb(namespaced=True)
+    async def look(session: Session) -> None:
+        """Look."""
+        seen.append(Namespaced(namespace=session.client._connection.given_namespace))
+
+    @verb()
+    async def glance(session: Session) -> None:
+        """Glance."""
+
+    program = typer.Typer()
+    program.callback()(connection)
+    program.command("look")(look)
+    program.command("glance")(glance)
+    for arguments in (["-n", "a", "look"], ["look", "-n", "a"], ["-n", "b", "look", "--namespace", "a"]):
+        assert CliRunner().invoke(program, arguments).exit_code == 0
+    assert CliRunner().invoke(program, ["-n", "a", "glance"]).exit_code == 0
+    assert seen == [Namespaced(namespace="a")] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (("drain", "x", "--dry-run"), "server"),
+        (("drain", "--dry-run", "x"), "server"),
+        (("drain", "x", "--dry-run", "server"), "server"),
+        (("drain", "x", "--dry-run", "none"), "none"),
+        (("drain", "x", "--dry-run=none"), "none"),
+        (("drain", "x", "--dry-run", "--wait"), "server"),
+        (("drain", "x"), "none"),
+    ],
+)
+def test_a_dry_run_needs_no_value(words: tuple[str, ...], read: str) -> None:
+    seen = []
+
+    @verb()
+    async def drain(session: Session, name: str, *, waiting: Waiting, writing: Writing) -> None:
+        """Drain."""
+        seen.append((name, writing.dry_run))
+
+    program = typer.Typer()
+    program.command("drain", cls=Command)(drain)
+    program.command("other")(drain)
+    result = CliRunner().invoke(program, words)
+
+    assert (result.exit_code, seen) == (0, [("x", read)]), result.output
+    assert list(_with_values(["submit", "--", "--dry-run"])) == ["submit", "--", "--dry-run"]
+
+
+@pytest.mark.parametrize("words", list(reference.commands()), ids=" ".join)
+def test_help_says_nothing_of_python(words: tuple[str, ...]) -> None:
+    text = reference.help_text(words, 80)
+
+    assert re.findall(r"<(?:list|str|int|bool|float)\b|\{\w|\bNone\b|range>", text) == []
+
+
+def test_what_is_wrong_is_said_without_the_words_of_a_library() -> None:
+    told = call("queue", "list", "-o", "foo").stderr
+    assert "Error: Invalid value for '--output' / '-o': 'foo' is not one of 'table', 'wide'" in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has it")
+def test_what_cannot_be_written_is_an_error_of_one_line() -> None:
+    program = [sys.executable, "-c", "from headgate.cli.app import main; main()", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "error: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    [
+        (("queue", "delete", "a"), r"Delete a\? \[y/N\]: "),
+        (("queue", "archive", "a"), r"with no way back: a\? \[y/N\]: "),
+        (("job", "submit", "-q", "a", "-f", "-"), None),
+    ],
+    ids=["confirm", "archive", "stdin"],
+)
+def test_ctrl_c_ends_it_where_somebody_is_to_type(arguments: tuple[str, ...], seen: str | None) -> None:
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-c", READING, *arguments],
+        encoding="utf-8",
+        timeout=120,
+        # What runs in the background of a shell ignores it, and so would what is started from there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with terminal:
+        terminal.expect(seen or "reading")
+        for _ in range(6):
+            # One that comes at the very moment in which a read begins is noticed when that ends.
+            terminal.sendintr()
+            if terminal.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=20) == 0:
+                break
+    assert terminal.exitstatus == 130
+
+
+READING = """
+import sys
+from headgate.cli.app import main
+class Told:
+    def __getattr__(self, name):
+        return getattr(sys.__stdin__, name)
+    def read(self):
+        print("reading", flush=True)
+        return sys.__stdin__.read()
+sys.stdin = Told()
+main()
+"""
+"""The program, which says when it begins to read what somebody types."""
 
 
 def test_errors_are_worded_as_kubectl_does() -> None:
@@ -153,11 +284,11 @@ def test_a_plugin_of_kubectl_says_how_it_is_called(program: str, tmp_path: Path)
     script = tmp_path / program
     script.write_text("from headgate.cli.app import main\nmain()\n")
     done = subprocess.run(
-        [sys.executable, str(script), "queue", "get"], capture_output=True, text=True, check=False
+        [sys.executable, str(script), "queue", "pause"], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 2
-    assert f"Usage: {program.replace('-', ' ')} queue get" in done.stderr
+    assert f"Usage: {program.replace('-', ' ')} queue pause" in done.stderr
 
 
 @pytest.mark.parametrize(

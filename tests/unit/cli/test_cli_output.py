@@ -6,22 +6,40 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from headgate.api.jobqueue import JobQueue
+from headgate.cli.errors import describe
+from headgate.cli.job.names import plain as plain_job
 from headgate.cli.job.why import page as why_page
 from headgate.cli.job.words import COLUMNS as JOBS
 from headgate.cli.job.words import page as job_page
+from headgate.cli.options import Writing
 from headgate.cli.output import ages, documents
-from headgate.cli.output.table import Column, Table
+from headgate.cli.output.listing import Rows, resources
+from headgate.cli.output.table import Column, Table, Unreadable
+from headgate.cli.output.visible import visible
 from headgate.cli.queue.columns import COLUMNS
+from headgate.cli.queue.migrate import steps
 from headgate.cli.queue.page import page
 from headgate.cli.queue.top import lines as top_lines
-from headgate.client import Ahead, Explanation, JobException, JobInfo, Place, QueueLine
-from headgate.engine.holds import Hold
+from headgate.client import (
+    Ahead,
+    Doubt,
+    Explanation,
+    HeadgateError,
+    Hold,
+    JobException,
+    JobInfo,
+    Place,
+    QueueLine,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 HERE = Path(__file__).parent
 NOW = 1_772_366_400.0  # 2026-03-01T12:00:00Z
@@ -29,7 +47,7 @@ EMPTY = {"runConcurrency": 0, "actionConcurrency": 0}
 
 
 def queue(name: str, spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> JobQueue:
-    metadata = {"name": name, "creationTimestamp": "2026-03-01T11:30:00Z"}
+    metadata = {"name": name, "uid": f"uid-of-{name}", "creationTimestamp": "2026-03-01T11:30:00Z"}
     return JobQueue.parse({"metadata": metadata, "spec": {**EMPTY, **(spec or {})}, "status": status or {}})
 
 
@@ -173,6 +191,104 @@ def test_the_top_of_a_line() -> None:
     assert top_lines(None) == "Top Of The Line:  <none>\n"
 
 
+def test_why_a_job_waits_for_what_nobody_can_foresee() -> None:
+    told = Explanation("etl", "train", "nightly", NOW - 600, (), 1, (), None, Doubt("etl", "stuck", 36_000.0))
+
+    assert "Estimate:        unknown: Job etl/stuck, which runs, is overdue by 10h\n" in why_page(told)
+    new = replace(told, doubt=Doubt("etl", "new", None))
+    assert "unknown: nobody knows for how long Job etl/new, which runs, does\n" in why_page(new)
+
+
+def test_why_a_job_waits_as_far_as_one_may_see() -> None:
+    hold = Hold("Paused", "the queue is paused by alice", "resume it", NOW - 60)
+    told = Explanation(
+        "etl", "train", "nightly", NOW - 600, (hold,), None, (), None, unseen="list jobs.batch"
+    )
+
+    same_as_file(why_page(told), "why-partly.txt")
+
+
+def test_what_steers_a_terminal_is_written_out() -> None:
+    evil = "\x1b]0;title\x07 \x1b[2J \x9b1m \u202edlrow\ttab \x7f"
+    written = r"^[]0;title^G ^[[2J \x9b1m \u202edlrow"
+
+    assert visible(evil) == written + "\ttab ^?"
+    assert visible("zweite Zeile: ü\n日本 👩\u200d🔬") == "zweite Zeile: ü\n日本 👩\u200d🔬"
+    described = queue(
+        "evil", {"description": evil, "tags": {evil: evil}, "dispatch": {"note": evil, "paused": True}}
+    )
+    for text in (
+        page(described),
+        "\n".join(Table(COLUMNS, wide=True).lines([described])),
+        job_page(replace(JOB, exception=JobException("Failed", evil), error=evil)),
+        describe(HeadgateError(evil)),
+    ):
+        assert "\x1b" not in text
+        assert "\x9b" not in text
+        assert written in text
+
+
+def test_what_cannot_be_read_is_a_row_too(capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[JobQueue | Unreadable] = [NEW, Unreadable("future", "JobQueue future cannot be read: spec")]
+
+    Rows(COLUMNS, "table").print(rows)
+
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].split() == ["future", "Unknown", *["<none>"] * 5]
+    assert err == "warning: JobQueue future cannot be read: spec\n"
+
+
+async def test_one_object_that_cannot_be_read_keeps_no_other_back() -> None:
+    bad = {"metadata": {"name": "b"}, "spec": {"runConcurrency": "many"}}
+
+    async def manifests() -> AsyncIterator[dict[str, Any]]:
+        for manifest in (documents.manifest_of(BUSY), bad, documents.manifest_of(NEW)):
+            yield manifest
+
+    unused: Any = None
+    rows = [row async for row in resources(JobQueue, manifests, unused, unused).rows()]
+
+    assert [row.name for row in rows] == ["nightly", "b", "brand-new"]
+    assert isinstance(rows[1], Unreadable)
+    assert "JobQueue b cannot be read: spec.runConcurrency: " in rows[1].why
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_what_is_written_is_one_document(form: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    writing = Writing(output=form)
+    manifests = [documents.manifest_of(BUSY), documents.manifest_of(NEW)]
+    for manifest in manifests:
+        writing.say(manifest, "paused")
+
+    writing.show(manifests, several=True)
+
+    body = yaml.safe_load(capsys.readouterr().out)
+    assert (body["kind"], body["items"]) == ("List", manifests)
+    writing.show(manifests[:1], several=True)
+    assert yaml.safe_load(capsys.readouterr().out)["items"] == manifests[:1]
+    writing.show([], several=True)
+    assert capsys.readouterr().out == ""
+    writing.report(manifests[0], "created")
+    assert yaml.safe_load(capsys.readouterr().out) == manifests[0]
+
+
+def test_what_migrate_does_with_a_queue_that_is_there() -> None:
+    there = queue("new", {"pool": "prod", "depth": 7, "clusters": ["x"]}, {"state": "Active"})
+
+    [first, *_] = steps(BUSY, "prod", "new", there=there)
+
+    assert first == (
+        "leave queue new, which is in pool prod already, as it is; it differs from nightly in "
+        "actionConcurrency, depth, description, idleTimeoutSeconds, priority, runConcurrency, tags, timeLimitActions"
+    )
+    assert steps(NEW, "prod", "new", there=replace_pool(NEW))[0].endswith("already, as it is")
+    assert steps(BUSY, "prod", "new", there=None)[0].endswith("with the settings of nightly")
+
+
+def replace_pool(of: JobQueue) -> JobQueue:
+    return of.model_copy(update={"spec": of.spec.model_copy(update={"pool": "prod"})})
+
+
 def test_why_a_job_waits() -> None:
     hold = Hold("ActionLimit", "1 of 1 Jobs is active", "raise the limit", NOW - 60)
     ahead = (Ahead("etl", "first", 0.0), Ahead("etl", "second", 600.0), Ahead("etl", "third", None))
@@ -256,7 +372,7 @@ def test_what_is_empty_is_left_out_of_a_manifest() -> None:
     manifest = documents.manifest_of(NEW)
 
     assert "status" not in manifest
-    assert set(manifest["metadata"]) == {"name", "creationTimestamp", "generation"}
+    assert set(manifest["metadata"]) == {"name", "uid", "creationTimestamp", "generation"}
 
 
 def test_json_is_indented_as_kubectl_does() -> None:
@@ -276,8 +392,16 @@ def test_a_job_is_named_with_its_group() -> None:
     ("text", "name"),
     [
         ("nightly", "nightly"), ("jq/nightly", "nightly"), ("jobqueue.headgate.dev/nightly", "nightly"),
-        ("JobQueue/nightly", "nightly"), ("job/nightly", "job/nightly"), ("a/b", "a/b"),
+        ("JobQueue/nightly", "nightly"), ("job/nightly", "job/nightly"), ("a/b", "a/b"), ("jq/a/b", "a/b"),
+        ("jobqueue.v1alpha1.headgate.dev/nightly", "nightly"),
     ],
 )  # fmt: skip
 def test_names_may_be_as_they_are_printed(text: str, name: str) -> None:
     assert documents.short_name(text, "jobqueue", "jq") == name
+
+
+def test_names_of_jobs_may_be_as_kubectl_prints_them() -> None:
+    for text in ("train", "job/train", "job.batch/train", "jobs.batch/train"):
+        assert plain_job(text) == "train"
+    assert plain_job("team-a/train") == "team-a/train"
+    assert plain_job("jobs.batch/team-a/train") == "team-a/train"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from headgate.api.jobqueue import JobQueue
 from headgate.cli.queue.live import Watched, render
 from headgate.cli.queue.pace import Pace
 from headgate.cli.queue.watch import Drawn, Printed, screen_for
+from headgate.client import Outage
 
 
 def queue(name: str = "nightly", *, total: int = 0, ended: int = 0, **spec: Any) -> JobQueue:
@@ -116,6 +118,29 @@ def test_lines_where_nothing_can_be_drawn(capsys: pytest.CaptureFixture[str]) ->
     assert header.split() == ["TIME", "NAME", "STATE", "RUNS", "ACTIONS", "DEPTH", "ENDING", "EMPTY-IN"]
     assert [line.split()[1] for line in lines] == ["nightly", "other", "nightly"]
     assert "\x1b" not in header
+
+
+def test_a_picture_of_the_past_says_so() -> None:
+    output = io.StringIO()
+    picture = render([Watched(queue(total=5))], 60, 12, Outage(0.0, "Cannot connect to host"))
+    Console(file=output, width=60, height=12).print(picture, end="")
+
+    lines = output.getvalue().split("\n")
+    assert re.match(r"connection lost, this is as of \d\d:\d\d:\d\d: Cannot connect", lines[0])
+    assert max(map(len, lines)) <= 60
+    assert len(lines) <= 13
+
+
+def test_lines_are_told_to_be_of_the_past_once(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, outage = Printed(), Outage(0.0, "refused")
+    for told in (None, outage, outage._replace(reason="refused again"), None, None):
+        screen.show([Watched(queue(total=5))], told)
+
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    lost, again = err.splitlines()
+    assert re.fullmatch(r"connection lost, this is as of \d\d:\d\d:\d\d: refused", lost)
+    assert again == "connected again"
 
 
 @pytest.mark.parametrize(

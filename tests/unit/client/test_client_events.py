@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headgate.client import NotFoundError, ServerError, UnreachableError
+from headgate.client import HeadgateError, NotFoundError, Outage, ServerError, UnreachableError
 from headgate.client._events import Change, _Follower
 from headgate.kube.client import ApiError
 
+if TYPE_CHECKING:
+    import pytest
 
-def follower(after: str | None = None) -> _Follower[str]:
+
+def follower(after: str | None = None, outages: dict[int, Outage] | None = None) -> _Follower[str]:
     """Follow all that is not marked as unwanted."""
     api: Any = SimpleNamespace(base="https://here")
 
     def read(raw: dict[str, Any]) -> str | None:
+        if raw.get("unwanted") == "unreadable":
+            raise HeadgateError(f"{raw['metadata']['uid']} makes no sense")
         return None if raw.get("unwanted") else f"{raw['metadata']['uid']}@{version(raw)}"
 
-    return _Follower(api, "/path", read, labels="", fields="", after=after)
+    outages = {} if outages is None else outages
+    return _Follower(api, "/path", read, labels="", fields="", after=after, outages=outages)
 
 
 def version(raw: dict[str, Any]) -> str:
     return str(raw["metadata"]["resourceVersion"])
 
 
-def raw(uid: str, number: int, *, unwanted: bool = False) -> dict[str, Any]:
+def raw(uid: str, number: int, *, unwanted: bool | str = False) -> dict[str, Any]:
     return {"metadata": {"uid": uid, "resourceVersion": str(number)}, "unwanted": unwanted}
 
 
@@ -83,6 +89,33 @@ def test_what_is_not_wanted_any_more_is_told_as_deleted() -> None:
     watch.gone(raw("b", 7, unwanted=True))
 
     assert told(watch) == [("DELETED", "b@5")]
+
+
+def test_what_makes_no_sense_is_as_it_was_and_keeps_no_other_back(caplog: pytest.LogCaptureFixture) -> None:
+    watch = follower()
+    listed = [raw("a", 1), raw("b", 2, unwanted="unreadable"), raw("c", 3)]
+    watch.listed([watch.read(one) for one in listed], "3")
+    assert told(watch) == [("ADDED", "a@1"), ("ADDED", "c@3"), None]
+
+    watch.seen(watch.read(raw("a", 4, unwanted="unreadable")))
+    watch.seen(watch.read(raw("b", 5)))
+
+    assert told(watch) == [("MODIFIED", "a@1"), ("ADDED", "b@5")]
+    assert [record.message for record in caplog.records] == ["b makes no sense", "a makes no sense"]
+
+
+def test_that_nobody_is_heard_is_known_until_somebody_is() -> None:
+    outages: dict[int, Outage] = {}
+    watch = follower(outages=outages)
+    watch.listed([], "1")
+    heard_at = watch._heard_at
+
+    watch.failed(OSError("refused"))
+    assert list(outages.values()) == [Outage(heard_at, "refused")]
+    watch.failed(OSError("still refused"))
+    assert list(outages.values()) == [Outage(heard_at, "still refused")]
+    watch.opened()
+    assert outages == {}
 
 
 def ending(watch: _Follower[str], error: Exception) -> type[Exception] | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from kubernetes.aio.client import Configuration
 
-from headgate.client import ATTRIBUTES, JobInfo, RefusedError
+from headgate.client import ATTRIBUTES, AsyncClient, JobInfo, RefusedError
 from headgate.client._connection import Connection
 from headgate.client._job_info import settled
 from headgate.client._job_query import JobQuery
 from headgate.client._job_reading import info_of
-from headgate.client._pods import JobPods
-from headgate.client._submission import job_manifest
+from headgate.client._pods import JobPods, Wanted, _pod, started_containers
+from headgate.client._submission import in_queue, job_manifest
+from headgate.kube.client import Api
 
 Json = dict[str, Any]
 
@@ -171,7 +173,7 @@ def test_since_is_for_finished_jobs() -> None:
 
 
 def test_a_manifest_has_what_was_asked_for_and_nothing_else() -> None:
-    least = job_manifest("busybox", ["true"], "q", {})
+    least = job_manifest("busybox", ["true"], queue="q")
 
     assert least == {
         "apiVersion": "batch/v1",
@@ -190,28 +192,27 @@ def test_a_manifest_has_what_was_asked_for_and_nothing_else() -> None:
     most = job_manifest(
         "busybox",
         "echo $A",
-        "q",
-        {
-            "name": "n",
-            "priority": 3,
-            "share": "s",
-            "project": "p",
-            "run": "r",
-            "depends_on": ["a", "b"],
-            "retry_of": "old",
-            "hold": True,
-            "cpu": 0.5,
-            "memory": "1Gi",
-            "parallelism": 0,
-            "completions": 2,
-            "deadline": 60,
-            "retries": 3,
-            "ttl": 0,
-            "env": {"A": "1"},
-            "labels": {"x": "y"},
-            "annotations": {"z": "w"},
-            "service_account": "robot",
-        },
+        queue="q",
+        name="n",
+        priority=3,
+        share="s",
+        project="p",
+        run="r",
+        depends_on=["a", "b"],
+        retry_of="old",
+        hold=True,
+        cpu=0.5,
+        memory="1Gi",
+        requests={"nvidia.com/gpu": "1", "ephemeral-storage": "2Gi"},
+        parallelism=0,
+        completions=2,
+        deadline=60,
+        retries=3,
+        ttl=0,
+        env={"A": "1"},
+        labels={"x": "y"},
+        annotations={"z": "w"},
+        service_account="robot",
     )
     assert most["metadata"] == {
         "name": "n",
@@ -235,17 +236,96 @@ def test_a_manifest_has_what_was_asked_for_and_nothing_else() -> None:
     container = spec["template"]["spec"]["containers"][0]
     assert container["command"] == ["/bin/sh", "-c", "echo $A"]
     assert container["env"] == [{"name": "A", "value": "1"}]
-    assert container["resources"] == {"requests": {"cpu": "0.5", "memory": "1Gi"}}
+    assert container["resources"] == {
+        "requests": {"cpu": "0.5", "memory": "1Gi", "nvidia.com/gpu": "1", "ephemeral-storage": "2Gi"},
+        "limits": {"nvidia.com/gpu": "1"},
+    }
     assert spec["template"]["spec"]["serviceAccountName"] == "robot"
-    with pytest.raises(TypeError, match="a Job has no option prio; there are name, priority"):
-        job_manifest("busybox", "true", "q", {"prio": 1})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(TypeError, match="a Job has no prio; there are name, priority"):
+        job_manifest("busybox", "true", queue="q", prio=1)  # type: ignore[call-arg]
+    [own] = job_manifest("train:1", queue="q")["spec"]["template"]["spec"]["containers"]
+    assert own == {"name": "main", "image": "train:1"}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "wrong"),
+    [
+        ({"kind": "Pod"}, "kind: must be Job, not 'Pod'"),
+        ({"metadata": "foo"}, "metadata: must be a mapping of names to values, not 'foo'"),
+        (
+            {"metadata": {"labels": "foo"}},
+            r"metadata\.labels: must be a mapping of names to values, not 'foo'",
+        ),
+        ({}, r"metadata\.labels\['headgate\.dev/queue'\]: is required"),
+    ],
+)
+def test_what_is_no_job_of_a_queue(manifest: Json, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        in_queue(manifest, None)
+
+
+async def test_what_json_cannot_say_is_refused() -> None:
+    body: Any = {"metadata": {"name": "one"}, "spec": {"x": b"bytes"}}
+    connection = Connection(_api=Api(Configuration(host="http://127.0.0.1:1")))
+    with pytest.raises(RefusedError, match=r"this cannot be written as JSON: .*bytes"):
+        await AsyncClient(connection).jobs.submit_manifest(body, queue="q", namespace="n")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("phase", "init", "main", "started", "meant"),
+    [
+        ("Pending", {"waiting": {"reason": "PodInitializing"}}, {"waiting": {}}, (), "main"),
+        ("Pending", {"running": {"startedAt": CREATED}}, {"waiting": {}}, ("fetch",), "fetch"),
+        ("Pending", {"terminated": {"exitCode": 1}}, {"waiting": {}}, ("fetch",), "fetch"),
+        (
+            "Pending",
+            {"terminated": {"exitCode": 0}},
+            {"running": {"startedAt": CREATED}},
+            ("fetch", "main"),
+            "main",
+        ),
+        ("Running", None, None, ("fetch", "main"), "main"),
+        ("Succeeded", None, None, ("fetch", "main"), "main"),
+    ],
+)
+def test_which_containers_of_a_pod_have_started(
+    phase: str, init: Json | None, main: Json | None, started: tuple[str, ...], meant: str
+) -> None:
+    status: Json = {"phase": phase}
+    if init is not None:
+        status["initContainerStatuses"] = [{"name": "fetch", "state": init}]
+        status["containerStatuses"] = [{"name": "main", "state": main}]
+    raw = {
+        "metadata": {"name": "p"},
+        "spec": {"initContainers": [{"name": "fetch"}], "containers": [{"name": "main"}]},
+        "status": status,
+    }
+    pod = _pod(raw)
+
+    assert (pod.started, pod.main, pod.containers) == (started, meant, ("fetch", "main"))
+    assert Wanted().of(raw) == (("main",) if "main" in started else ())
+    assert Wanted(container="fetch").of(raw) == (("fetch",) if "fetch" in started else ())
+    assert Wanted(all_containers=True).of(raw) == started
+    assert Wanted(pod="q").of(raw) == ()
+    assert Wanted(container="nobody").of(raw) == (("nobody",) if started else ())
+
+
+def test_a_container_that_crashed_and_waits_to_be_tried_again_has_started() -> None:
+    crashed = {
+        "name": "fetch",
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1}},
+    }
+    status = {"phase": "Pending", "initContainerStatuses": [crashed]}
+    assert started_containers({"status": status, "spec": {}}) == ("fetch",)
 
 
 async def test_logs_of_a_job_in_another_cluster_are_there() -> None:
     proxy = job(annotations={**ADMIT, "cluster": "east"}, suspend=False, managedBy="headgate.dev/dispatcher")
 
     with pytest.raises(RefusedError, match='Job "team/one" runs in cluster "east", and its Pods are there'):
-        await JobPods(Connection(), proxy).started(wait=True)
+        await JobPods(Connection(), proxy).started(wait=Wanted())
     waits = job(managedBy="headgate.dev/dispatcher")
     with pytest.raises(RefusedError, match="has no Pods yet: it waits, and they will be"):
-        await JobPods(Connection(), waits).started(wait=True)
+        await JobPods(Connection(), waits).started(wait=Wanted())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ PAIRS = (
     *((getattr(headgate.client, one.__name__[5:]), one) for one in COLLECTIONS),
 )
 PACKAGE = Path(headgate.client.__file__).parent
+README = Path(__file__).parents[3] / "README.md"
 
 
 def public(thing: type) -> set[str]:
@@ -69,6 +71,20 @@ def test_what_is_slow_is_not_imported_until_it_is_needed() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_the_types_are_there_for_who_uses_it(tmp_path: Path) -> None:
+    [script] = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.M | re.S)
+    file = tmp_path / "script.py"
+    file.write_text(f"{script}    reveal_type(job)\n    client.queues.list(nmae='x')\n")
+    mypy = [str(Path(sys.executable).parent / "mypy"), "--strict", "--no-incremental", file.name]
+
+    done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    said = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+    assert said[0] == 'note: Revealed type is "headgate.client._job_info.JobInfo"', done
+    assert said[1].startswith('error: Unexpected keyword argument "nmae" for "list" of "Queues"')
+    assert "Found 1 error in 1 file" in done.stdout
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("_[a-z]*.py")), ids=lambda file: file.stem)

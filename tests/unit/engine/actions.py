@@ -266,6 +266,10 @@ def probe(sim: Simulation, which: int, how: int) -> None:
     sim.probe(cluster)
 
 
+def hold_cluster(sim: Simulation, which: int, how: int) -> None:
+    sim.hold(("p1", "p2", "p3", "q1")[which % 4])
+
+
 def lose_cluster(sim: Simulation, which: int, how: int) -> None:
     """A cluster, mostly one with Jobs in it, is silent for longer than its pool bears."""
     used = {job.cluster for job in _live(sim) if job.managed and job.cluster is not None}
@@ -618,6 +622,7 @@ LOSSES: dict[Callable[[Simulation, int, int], None], int] = {
     deliver_pools: 3,
     deliver_others: 1,
     probe: 5,
+    hold_cluster: 1,
     lose_cluster: 6,
     return_clusters: 4,
     decide: 8,

@@ -146,7 +146,8 @@ class AtRest:
     def _check_clusters(self) -> None:
         """Every pool says how its clusters are, and nobody is left in one that is given up."""
         server = self.server
-        there = Counter(job.cluster for job in server.jobs.values() if job.state is JobState.ACTIVE)
+        active = [job for job in server.jobs.values() if job.state is JobState.ACTIVE]
+        there = Counter((self.model.pool_of(job), job.cluster) for job in active)
         for pool in server.pools.values():
             shown = {one.name: one for one in pool.status.clusters}
             assert shown.keys() == {member.name for member in pool.spec.clusters}
@@ -154,27 +155,30 @@ class AtRest:
                 one, dead = shown[member.name], member.name in server.dead
                 state = "Unknown" if dead else "Running"
                 assert one.state == (state if member.state == "Enabled" else "Terminated")
-                assert one.active == there[member.name]
+                assert one.active == there[pool.name, member.name]
                 assert (one.not_ready_since is not None) is dead
                 assert one.message == ("no answer" if dead else None)
-                if dead and pool.spec.remote and pool.spec.on_cluster_lost == "Requeue":
-                    left = [job for job in server.jobs.values() if job.cluster == member.name and job.managed]
-                    assert not any(job.state is JobState.ACTIVE and not job.canceling for job in left)
+            if pool.spec.on_cluster_lost == "Requeue":
+                well = {member.name for member in pool.spec.clusters if member.name not in server.dead}
+                there_still = well | {member.name for member in pool.spec.clusters if member.local}
+                left = [job for job in active if job.managed and self.model.pool_of(job) == pool.name]
+                assert all(job.canceling or job.cluster in there_still for job in left)
 
     def _check_stranded(self) -> None:
-        """Whoever can never go where its queue is has been told so."""
+        """Whoever can never go where its queue is has been told so, and does not wait there."""
         for job in self.server.jobs.values():
             queue = self.server.queues.get(job.queue)
             pool = self.server.pools.get(queue.spec.pool) if queue is not None else None
             if (
                 pool is None
                 or job.state is JobState.FINISHED
-                or job.error
                 or job.pool not in (None, pool.name)
+                or job.managed is pool.spec.remote
             ):
                 continue
-            if job.managed is not pool.spec.remote:
+            if not job.error:
                 assert (job.uid, "WrongManager") in self.told, f"{job.uid} does not know why it waits"
+            assert job.state is not JobState.WAITING or job.canceling, f"{job.uid} waits in vain"
 
     def _fresh(self) -> Engine:
         """An engine that has just been told everything."""

@@ -36,6 +36,7 @@ OUTCOME: dict[str, Outcome] = {
     "QueueFull": "canceled",
     "DependencyFailed": "canceled",
     "DependencyCycle": "canceled",
+    "WrongManager": "canceled",
     "TimedOut": "timedOut",
 }
 

@@ -22,6 +22,7 @@ from headgate.api.names import (
     REASON_DEPENDENCY_FAILED,
     REASON_QUEUE_FULL,
     REASON_TIMED_OUT,
+    REASON_WRONG_MANAGER,
 )
 from headgate.engine.decisions import Admit, Cancel, Confirm, Notice, Requeue, Suspend
 from headgate.engine.engine import Engine
@@ -55,9 +56,10 @@ class Call:
 
 @dataclass(eq=False)
 class Read:
-    """A read of a queue under way; `done` once the server has answered it."""
+    """A read of a queue, and of a pool before it, under way; `done` once the server has answered it."""
 
     name: str
+    pool: str | None = None
     done: bool = False
     found: JobQueue | None = None
 
@@ -196,6 +198,14 @@ class Simulation:
         tell_probe(self.engine, self.server, cluster)
         self.model.tell_probe(cluster[0], cluster, answers=cluster not in self.server.dead)
 
+    def hold(self, cluster: str) -> None:
+        """Find a reason for which nothing may be sent to a cluster, how well it may be."""
+        if self.engine is None:
+            return
+        assert self.model is not None
+        self.engine.cluster_held(cluster[0], cluster, "not now", self.server.now)
+        self.model.tell_held(cluster[0], cluster)
+
     def probe_all(self) -> None:
         for pool in list(self.server.pools.values()):
             for member in pool.spec.clusters:
@@ -237,7 +247,7 @@ class Simulation:
         admissions: list[Admit] = []
         for decision in decisions:
             if isinstance(decision, Confirm):
-                self.reads.append(Read(decision.queue))
+                self.reads.append(Read(decision.queue, decision.pool))
             elif isinstance(decision, Admit):
                 admissions.append(decision)
             elif not isinstance(decision, Notice):
@@ -314,6 +324,8 @@ class Simulation:
         assert self.model is not None
         read = self.reads[pick % len(self.reads)]
         if not read.done and not fail:
+            if read.pool is not None:
+                self._read_pool(read.pool)
             read.done, read.found = True, self.server.queues.get(read.name)
             return
         self.reads.remove(read)
@@ -328,6 +340,16 @@ class Simulation:
             self.model.tell_queue_gone(read.name)
         else:
             self.model.tell_queue(known.resource)
+
+    def _read_pool(self, name: str) -> None:
+        assert self.engine is not None
+        assert self.model is not None
+        found = self.server.pools.get(name)
+        if found is not None:
+            self._take_pool(found)
+        else:
+            self.engine.pool_gone(name)
+            self.model.tell_pool(name, None)
 
     def flush(self, pick: int) -> int:
         """Write the statuses that may have changed (0: all, else one of them); return how many were written."""
@@ -425,10 +447,12 @@ class Simulation:
             }
         for uid, job in self.engine.jobs.items():
             assert job.write == model.open.get(uid, 0)
-        there = Counter(model.cluster_of(job) for job in model.live() if model.is_active(job))
-        for cluster in {*there, *(name for _, name in model.health)}:
-            assert self.engine.occupancy.on(cluster) == there[cluster], cluster
-            assert self.engine.is_given_up(cluster) is model.is_given_up(cluster), cluster
+        there = Counter(
+            (model.pool_of(job), model.cluster_of(job)) for job in model.live() if model.is_active(job)
+        )
+        for place in {*there, *model.health}:
+            assert self.engine.occupancy.on(*place) == there[place], place
+            assert self.engine.is_given_up(*place) is model.is_given_up(*place), place
 
     def rest(self) -> None:
         """Let everything be told, landed, answered, cancelled and written, and compare with the server."""
@@ -623,7 +647,8 @@ class Simulation:
             assert job.uid not in self.model.assumed
             assert job.managed
             assert job.cluster == write.cluster
-            assert self.model.is_given_up(write.cluster), f"{write.cluster} is not given up"
+            place = (self.model.pool_of(job), write.cluster)
+            assert self.model.is_given_up(*place), f"{place} is not given up"
         elif write.reason == REASON_CANCELED:
             assert job.state is not JobState.FINISHED
             assert self.server.was_terminated(job.uid, job.queue), (
@@ -635,6 +660,10 @@ class Simulation:
         elif write.reason == REASON_DEPENDENCY_CYCLE:
             assert job.state is JobState.WAITING
             assert job.uid in self.model.rings
+        elif write.reason == REASON_WRONG_MANAGER:
+            assert job.state is JobState.WAITING
+            assert self.model.has_waited_in_vain(job), f"{job.uid} is ended, and might go"
+            assert job.error or (job.uid, REASON_WRONG_MANAGER) in self.told
         elif write.reason == REASON_TIMED_OUT:
             assert job.state is JobState.WAITING
             assert job.uid in self.model.overdue

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.engine.environments import ScaleReading
     from headgate.engine.job import Job
 
+STRANDED_SECONDS = 60.0
 RunKey = tuple[str, str]
 """Queue and key of the run in it."""
 
@@ -60,6 +61,10 @@ class Told:
         """Every Job that was told and not told gone, finished ones too, as last told."""
         self.queues: dict[str, JobQueue] = {}
         self.pools: dict[str, ClusterPool] = {}
+        self.turned: dict[str, float] = {}
+        """When each pool came, or came to be of another kind."""
+        self.told_at: dict[str, float] = {}
+        """When each Job was told first, by UID."""
         self.health: dict[tuple[str, str], Health] = {}
         """By pool and cluster."""
         self.environments: dict[str, ComputeEnvironment] = {}
@@ -99,6 +104,7 @@ class Told:
         known = self.jobs.get(job.uid)
         if known is not None and job.resource_version <= known.resource_version:
             return
+        self.told_at.setdefault(job.uid, self.now)
         was_live = known is not None and known.state is not JobState.FINISHED
         key = self.key(job.uid) if was_live else None
         if known is None and job.state is JobState.FINISHED:
@@ -191,6 +197,7 @@ class Told:
                     health = Health(remote, "Pending", since) if remote else Health(remote, "Running")
                 self.health[name, member.name] = health
             if before is None or before.spec.remote is not pool.spec.remote:
+                self.turned[name] = self.now
                 self.pool_turned(name)
         self.settle()
 
@@ -208,6 +215,12 @@ class Told:
                 health.silent_since = self.now
             patience = self.pools[pool].spec.lost_after_seconds if health.remote else 0
             health.state = "Unknown" if self.now >= health.silent_since + patience else "Pending"
+        self.settle()
+
+    def tell_held(self, pool: str, cluster: str) -> None:
+        health = self.health.get((pool, cluster))
+        if health is not None and health.state == "Running":
+            health.state = "Pending"
         self.settle()
 
     def tell_loaded(self) -> None:
@@ -308,19 +321,33 @@ class Told:
             name for name in wanted if members[name] and self.health[queue.spec.pool, name].state == "Running"
         ]
 
-    def is_given_up(self, cluster: str) -> bool:
-        """Whether the Jobs of a cluster go back to their queues."""
-        return any(
-            health.remote and health.state == "Unknown" and self.pools[pool].spec.on_cluster_lost == "Requeue"
-            for (pool, name), health in self.health.items()
-            if name == cluster
-        )
+    def pool_of(self, job: Job) -> str:
+        """The pool that a Job was accepted into, or its queue's; empty where nobody has told of either."""
+        queue = self.queues.get(job.queue)
+        return job.pool or (queue.spec.pool if queue is not None else "")
+
+    def is_given_up(self, pool: str, cluster: str) -> bool:
+        """Whether the Jobs of a pool go back to their queues from a cluster."""
+        if pool not in self.pools or self.pools[pool].spec.on_cluster_lost != "Requeue":
+            return False
+        health = self.health.get((pool, cluster))
+        return health is None or (health.remote and health.state == "Unknown")
 
     def is_stranded(self, job: Job) -> bool:
         """Whether a Job was not made for the clusters of its queue's pool."""
         queue = self.queues.get(job.queue)
         pool = self.pools.get(queue.spec.pool) if queue is not None else None
         return pool is not None and job.managed is not pool.spec.remote
+
+    def has_waited_in_vain(self, job: Job) -> bool:
+        """Whether a Job was not made for the clusters that its queue's pool has had for a minute."""
+        queue = self.queues[job.queue]
+        turned_at, told_at = self.turned[queue.spec.pool], self.told_at[job.uid]
+        return (
+            self.is_stranded(job)
+            and self.pool_of(job) == queue.spec.pool
+            and self.now >= max(turned_at, told_at) + STRANDED_SECONDS
+        )
 
     def waits_for(self, job: Job) -> list[str]:
         """The names of the Jobs that a Job depends on and that have not succeeded.

@@ -78,12 +78,12 @@ def test_a_lost_cluster_that_answers_takes_jobs_again() -> None:
 
 def test_more_patience_takes_effect_at_the_next_silence() -> None:
     one = world(on_cluster_lost="Requeue").silent("east").later(60).silent("east")
-    assert one.engine.is_given_up("east")
+    assert one.engine.is_given_up("default", "east")
     one.given(
         a_pool("default", "east west", remote=True, lost_after_seconds=100, on_cluster_lost="Requeue")
     ).silent("east")
     assert shown(one).state == "Pending"
-    assert not one.engine.is_given_up("east")
+    assert not one.engine.is_given_up("default", "east")
 
 
 def test_less_patience_takes_effect_at_the_next_silence() -> None:
@@ -109,9 +109,50 @@ def test_a_cluster_that_left_the_pool_and_returns_is_a_new_one() -> None:
 
 def test_the_status_counts_the_active_jobs_of_every_queue_in_a_cluster() -> None:
     one = world().given(a_queue(), a_job("a", state=JobState.ACTIVE, cluster="east", managed=True))
-    one.given(a_job("b", "unknown-queue", state=JobState.ACTIVE, cluster="east", managed=True))
+    one.given(
+        a_job("b", "unknown-queue", pool="default", state=JobState.ACTIVE, cluster="east", managed=True)
+    )
     one.given(a_job("c", managed=True, held=True))
     assert (shown(one, "east").active, shown(one, "west").active) == (2, 0)
+
+
+def test_the_status_counts_no_job_of_another_pool_that_has_a_cluster_of_this_name() -> None:
+    """Policies refuse that, but of pools that are made at the same moment neither sees the other."""
+    one = world().given(a_pool("b", "east", remote=True), a_queue(), a_queue("beside", pool="b"))
+    one.given(a_job("mine", state=JobState.ACTIVE, cluster="east", managed=True))
+    one.given(a_job("theirs", "beside", state=JobState.ACTIVE, cluster="east", managed=True))
+    one.given(a_job("labelled", pool="b", state=JobState.ACTIVE, cluster="east", managed=True))
+    assert shown(one).active == 1
+    assert one.pool_status("b").clusters[0].active == 2
+
+
+def test_a_job_counts_in_the_pool_of_its_queue_as_soon_as_that_is_known() -> None:
+    one = world().given(a_job("a", state=JobState.ACTIVE, cluster="east", managed=True))
+    assert shown(one).active == 0
+    assert shown(one.when(a_queue())).active == 1
+    one.engine.queue_gone("gold")
+    assert shown(one).active == 0
+
+
+def test_a_cluster_to_which_nothing_may_be_sent_is_pending_and_never_lost() -> None:
+    one = world(on_cluster_lost="Requeue").answers("east", "west").given(a_queue(clusters=["east"]))
+    one.given(a_job("runs", state=JobState.ACTIVE, cluster="east", managed=True), a_job("new", managed=True))
+    for _ in range(3):
+        one.engine.cluster_held("default", "east", "another pool has it", one.now)
+        one.later(60)
+    assert (shown(one).state, shown(one).message) == ("Pending", "another pool has it")
+    assert shown(one).not_ready_since is None
+    assert one.decide() == []
+    assert one.answers("east").clusters() == {"new": "east"}
+
+
+def test_to_be_held_neither_ends_nor_prolongs_a_silence() -> None:
+    one = world().answers("east").silent("east").later(50)
+    one.engine.cluster_held("default", "east", "it answers, and is not ready yet", one.now)
+    assert shown(one).state == "Pending"
+    assert shown(one.later(10).silent("east")).state == "Unknown"
+    one.engine.cluster_held("default", "east", "it answers, and is not ready yet", one.now)
+    assert shown(one).state == "Unknown"
 
 
 def test_an_unchanged_cluster_changes_no_status() -> None:
@@ -141,7 +182,7 @@ def test_the_local_cluster_is_well_until_it_is_not() -> None:
 def test_the_local_cluster_is_never_given_up() -> None:
     one = World(pool=False).given(a_pool("default", "local", on_cluster_lost="Requeue", lost_after_seconds=5))
     one.given(a_queue(), a_job("a", state=JobState.ACTIVE)).silent("local").later(1_000).silent("local")
-    assert not one.engine.is_given_up("local")
+    assert not one.engine.is_given_up("default", "local")
     assert one.requeues() == {}
 
 
@@ -170,8 +211,8 @@ def test_the_version_of_a_cluster_stays_in_the_status_through_a_restart() -> Non
 def test_a_cluster_that_was_lost_is_lost_at_the_first_silence_after_a_restart() -> None:
     one = world(on_cluster_lost="Requeue").silent("east").later(60).silent("east")
     again = one.restarted(one.write_pool_status())
-    assert not again.engine.is_given_up("east")
-    assert again.silent("east").engine.is_given_up("east")
+    assert not again.engine.is_given_up("default", "east")
+    assert again.silent("east").engine.is_given_up("default", "east")
 
 
 def test_an_operator_that_knows_of_no_silence_gives_a_cluster_its_time() -> None:

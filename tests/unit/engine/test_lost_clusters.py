@@ -40,14 +40,14 @@ def lost(one: World, *clusters: str) -> World:
 
 def test_where_the_pool_waits_jobs_stay() -> None:
     one = lost(world(a_queue(), runs("a"), on_cluster_lost="Wait"))
-    assert not one.engine.is_given_up("east")
+    assert not one.engine.is_given_up("default", "east")
     assert one.decide() == []
     assert one.engine.jobs["a"].cluster == "east"
 
 
 def test_jobs_of_a_lost_cluster_go_back_to_their_queue() -> None:
     one = lost(world(a_queue(), runs("a"), runs("b"), runs("c", "west")))
-    assert one.engine.is_given_up("east")
+    assert one.engine.is_given_up("default", "east")
     assert one.requeues() == {"a": "east", "b": "east"}
     one.lands("a", "b")
     assert one.clusters() == {"a": "west", "b": "west"}
@@ -76,7 +76,7 @@ def test_nobody_else_does(fields: dict[str, Any]) -> None:
 
 
 def test_jobs_of_every_queue_go_back_also_of_one_that_is_paused_or_gone() -> None:
-    one = lost(world(a_queue(paused=True), runs("a"), runs("b", queue="gone")))
+    one = lost(world(a_queue(paused=True), runs("a"), runs("b", queue="gone", pool="default")))
     assert one.requeues() == {"a": "east", "b": "east"}
 
 
@@ -101,6 +101,89 @@ def test_at_most_as_many_are_sent_back_at_once_as_may_be_written() -> None:
     assert [len(one.requeues(limit=2)) for _ in range(4)] == [2, 2, 1, 0]
 
 
+# ---- two pools that name one cluster
+
+
+def test_no_job_goes_back_because_of_a_cluster_of_another_pool_that_has_its_name() -> None:
+    one = world(a_queue(), runs("a"), runs("b", pool="default"), on_cluster_lost="Wait")
+    one.given(
+        a_pool("b", "east", remote=True, on_cluster_lost="Requeue", lost_after_seconds=5),
+        a_queue("beside", pool="b"),
+        runs("theirs", queue="beside"),
+        runs("labelled", pool="b"),
+    )
+    for _ in range(2):
+        one.engine.cluster_silent("b", "east", "no answer", one.now)
+        one.later(6)
+    assert one.engine.is_given_up("b", "east")
+    assert not one.engine.is_given_up("default", "east")
+    assert one.requeues() == {"theirs": "east", "labelled": "east"}
+
+
+# ---- a cluster that left the pool
+
+
+def test_jobs_of_a_cluster_that_left_the_pool_go_back_to_their_queue() -> None:
+    one = world(a_queue(), runs("a"), runs("b", "west"), runs("dying", canceling=True))
+    one.when(pool("west", on_cluster_lost="Requeue"))
+    assert one.requeues() == {"a": "east"}
+    assert one.lands("a").clusters() == {"a": "west"}
+
+
+def test_a_job_that_is_seen_in_a_cluster_that_left_before_goes_back_as_well() -> None:
+    one = world(a_queue(), clusters="west").given(runs("late"))
+    assert one.requeues() == {"late": "east"}
+
+
+def test_where_the_pool_waits_it_is_told_what_to_do_about_a_cluster_that_left() -> None:
+    one = world(a_queue(), runs("a"), runs("b", "west"), on_cluster_lost="Wait")
+    one.when(pool("west", on_cluster_lost="Wait")).given(runs("late"))
+    assert one.requeues() == {}
+    assert [(notice.name, notice.reason) for notice in one.notices] == [
+        ("a", "ClusterNotInPool"),
+        ("late", "ClusterNotInPool"),
+    ]
+    assert "Requeue" in one.notices[0].message
+    assert one.when(pool("west", on_cluster_lost="Requeue")).requeues() == {"a": "east", "late": "east"}
+
+
+def test_a_cluster_that_comes_back_to_its_pool_has_its_jobs_again() -> None:
+    one = world(a_queue(), runs("a"), on_cluster_lost="Wait").when(pool("west", on_cluster_lost="Wait"))
+    assert one.when(pool(on_cluster_lost="Wait")).answers("east").requeues() == {}
+    assert one.pool_status().clusters[0].active == 1
+
+
+@pytest.mark.parametrize(
+    ("clusters", "on_cluster_lost", "abandoned"),
+    [
+        ("east west", "Requeue", False),
+        ("west", "Requeue", True),
+        ("west", "Wait", True),
+        ("", "Wait", True),
+    ],
+)
+def test_nobody_waits_for_a_cluster_that_left(clusters: str, on_cluster_lost: str, abandoned: bool) -> None:
+    one = world(a_queue()).when(pool(clusters, on_cluster_lost=on_cluster_lost))
+    assert one.engine.is_abandoned("default", "east") is abandoned
+
+
+def test_nobody_waits_for_a_cluster_that_is_given_up_or_of_a_pool_that_is_gone() -> None:
+    one = world(a_queue())
+    assert not one.engine.is_abandoned("default", "east")
+    assert lost(one).engine.is_abandoned("default", "east")
+    waits = lost(world(a_queue(), on_cluster_lost="Wait"))
+    assert not waits.engine.is_abandoned("default", "east")
+    waits.engine.pool_gone("default")
+    assert waits.engine.is_abandoned("default", "east")
+    assert waits.engine.is_abandoned("never", "east")
+
+
+def test_a_pool_that_cannot_be_read_may_have_any_cluster() -> None:
+    one = World(pool=False).given(a_queue())
+    one.engine.pool_broken("default", "spec.clusters: no list")
+    assert not one.engine.is_abandoned("default", "east")
+
+
 # ---- a change of mind
 
 
@@ -111,7 +194,7 @@ def test_jobs_go_back_when_the_pool_is_told_so_after_the_loss() -> None:
 
 @pytest.mark.parametrize(
     "why",
-    ["it answers", "the pool waits", "the pool is more patient", "it left the pool", "the pool is gone"],
+    ["it answers", "the pool waits", "the pool is more patient", "the pool is gone", "the queue is gone"],
 )
 def test_who_was_to_go_back_stays_when_the_cluster_is_not_given_up_any_more(why: str) -> None:
     one = lost(world(a_queue(), runs("a")))
@@ -122,11 +205,11 @@ def test_who_was_to_go_back_stays_when_the_cluster_is_not_given_up_any_more(why:
             one.when(pool(on_cluster_lost="Wait"))
         case "the pool is more patient":
             one.when(pool(on_cluster_lost="Requeue", lost_after_seconds=600)).silent("east")
-        case "it left the pool":
-            one.when(pool("west", on_cluster_lost="Requeue"))
         case "the pool is gone":
             one.engine.pool_gone("default")
-    assert not one.engine.is_given_up("east")
+        case "the queue is gone":
+            one.engine.queue_gone("gold")
+    assert why == "the queue is gone" or not one.engine.is_given_up("default", "east")
     assert one.requeues() == {}
 
 
@@ -262,7 +345,7 @@ def test_its_places_are_free_when_the_watch_has_shown_it() -> None:
     (room,) = one.environment_status().clusters
     assert (room.active, room.requested, one.status().actions.active) == (0, {}, 0)  # type: ignore[union-attr]
     assert one.status().jobs.waiting == 1  # type: ignore[union-attr]
-    assert one.engine.occupancy.on("east") == 0
+    assert one.engine.occupancy.on("default", "east") == 0
 
 
 def test_it_may_go_to_another_environment() -> None:

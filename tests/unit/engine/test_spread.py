@@ -42,7 +42,7 @@ def test_a_job_that_ends_makes_its_cluster_the_next() -> None:
 
 def test_active_jobs_of_all_queues_count() -> None:
     one = world().given(a_queue(), a_queue("silver"), runs("other", "east", "silver"))
-    one.given(runs("orphan", "north", "queue-that-is-gone"), proxy("new"))
+    one.given(runs("orphan", "north", "queue-that-is-gone", pool="default"), proxy("new"))
     assert one.clusters() == {"new": "west"}
 
 

@@ -16,8 +16,9 @@ from headgate.engine.job import JobState
 from headgate.engine.top import QueueLine, top
 
 
-def line(world: World, limit: int = 5, **runtimes: float) -> QueueLine:
-    return top(world.engine, "gold", world.now, runtimes, limit)
+def line(world: World, limit: int = 5, **usual: float) -> QueueLine:
+    past = {queue: (seconds,) for queue, seconds in usual.items()}
+    return top(world.engine, "gold", world.now, past, limit)
 
 
 def names(told: QueueLine) -> str:

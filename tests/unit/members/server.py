@@ -54,8 +54,7 @@ class Server:
 async def https_server() -> AsyncIterator[Server]:
     """Answer every request, and note what came with it."""
     names: list[str | None] = []
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(CERTIFICATES / "ca.crt"))
-    context.load_cert_chain(CERTIFICATES / "server.crt", CERTIFICATES / "server.key")
+    context = server_tls()
     context.verify_mode = ssl.CERT_OPTIONAL
     context.sni_callback = lambda _socket, name, _context: names.append(name)
     server = Server(0)
@@ -84,8 +83,15 @@ async def https_server() -> AsyncIterator[Server]:
         await runner.cleanup()
 
 
+def server_tls() -> ssl.SSLContext:
+    """TLS with the server's certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(CERTIFICATES / "ca.crt"))
+    context.load_cert_chain(CERTIFICATES / "server.crt", CERTIFICATES / "server.key")
+    return context
+
+
 @asynccontextmanager
-async def http_proxy() -> AsyncIterator[tuple[int, list[str]]]:
+async def http_proxy(*, tls: bool = False) -> AsyncIterator[tuple[int, list[str]]]:
     """Carry connections (CONNECT) for who asks; the port, and the first lines and headers of what was asked."""
     asked: list[str] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -104,18 +110,18 @@ async def http_proxy() -> AsyncIterator[tuple[int, list[str]]]:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            downstream.transport.abort()
+            writer.transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            downstream.transport.abort()
-            writer.transport.abort()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=server_tls() if tls else None)
     try:
         yield listener.sockets[0].getsockname()[1], asked
     finally:
@@ -123,3 +129,4 @@ async def http_proxy() -> AsyncIterator[tuple[int, list[str]]]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # Until the connections have noticed that they are closed.

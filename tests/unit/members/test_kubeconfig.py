@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import copy
 import os
+import socket
 import tempfile
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -22,7 +24,7 @@ from headgate.members.errors import ClusterError, failure
 from headgate.members.kubeconfig import MOST_BYTES, parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.unit.members.server import Server
@@ -117,6 +119,43 @@ async def test_a_proxy() -> None:
         assert (await asked_with(body, server)).server_name == NAME
     assert lines[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
     assert f"Proxy-Authorization: Basic {base64.b64encode(b'carol:pr0xy').decode()}" in lines[0]
+
+
+async def test_a_proxy_with_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its certificate is one of the authority in the kubeconfig, as client-go has it."""
+    monkeypatch.setattr(socket, "getaddrinfo", partial(here, socket.getaddrinfo))
+    async with https_server() as server, http_proxy(tls=True) as (port, lines):
+        body = config(server.url)
+        cluster_of(body)["proxy-url"] = f"https://{NAME}:{port}"
+        assert (await asked_with(body, server)).server_name == NAME
+    assert lines[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
+
+
+def here(getaddrinfo: Callable[..., Any], host: Any, *arguments: Any, **options: Any) -> Any:
+    return getaddrinfo("127.0.0.1" if host == NAME else host, *arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "scheme"),
+    [
+        ({"certificate-authority-data": data("ca.crt")}, {}, "https"),
+        ({"insecure-skip-tls-verify": True}, {}, "https"),
+        (
+            {},
+            {"client-certificate-data": data("client.crt"), "client-key-data": data("client.key")},
+            "https",
+        ),
+        ({}, {"token": TOKEN}, "http"),
+    ],
+)
+async def test_a_server_without_a_scheme_is_what_client_go_takes_it_for(
+    cluster: dict[str, Any], user: dict[str, Any], scheme: str
+) -> None:
+    body = config("unused", **user)
+    for server in ("10.0.0.1:6443", "10.0.0.1:6443/", "member.test"):
+        body["clusters"][0]["cluster"] = {"server": server, **cluster}
+        async with client(body) as api:
+            assert api.base == f"{scheme}://{server.rstrip('/')}"
 
 
 async def test_a_server_without_tls_and_a_path_before_the_api() -> None:
@@ -336,14 +375,15 @@ def change(path: str, value: Any) -> dict[str, Any]:
         ("users.0.user", "me", "users[0].user is missing, or not a mapping"),
         ("users", [{"name": "u", "user": {}}] * 2, "users[0] and users[1] have the same name"),
         ("clusters.0.cluster.server", None, "clusters[0].cluster.server is missing"),
-        ("clusters.0.cluster.server", "10.0.0.1:6443", "clusters[0].cluster.server has to be a URL"),
+        ("clusters.0.cluster.server", "10.0.0.1:6443/path", "clusters[0].cluster.server has to be a URL"),
+        ("clusters.0.cluster.server", "10.0.0.1:99999", "clusters[0].cluster.server has to be a URL"),
         ("clusters.0.cluster.server", "ftp://host", "clusters[0].cluster.server has to be a URL"),
         ("clusters.0.cluster.server", "https://", "clusters[0].cluster.server has to be a URL"),
         ("clusters.0.cluster.server", "https://h:99999", "clusters[0].cluster.server has to be a URL"),
         ("clusters.0.cluster.server", "https://me:pw@host", "clusters[0].cluster.server has to be an address alone"),
         ("clusters.0.cluster.server", "https://host?a=b", "clusters[0].cluster.server has to be an address alone"),
         ("clusters.0.cluster.server", 6443, "clusters[0].cluster.server has to be text"),
-        ("clusters.0.cluster.proxy-url", "socks5://host", "has to be a URL that begins with http://"),
+        ("clusters.0.cluster.proxy-url", "socks5://host", "has to be a URL that begins with http:// or https://"),
         ("clusters.0.cluster.insecure-skip-tls-verify", "yes", "has to be true or false"),
         ("clusters.0.cluster.insecure-skip-tls-verify", True, "makes no sense with insecure-skip-tls-verify"),
         ("clusters.0.cluster.certificate-authority-data", "%%%", "certificate-authority-data is not base64"),

@@ -7,16 +7,19 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from headgate.kube.client import ApiError
 from headgate.members import lane as module
-from headgate.members.lane import AT_ONCE, Lane
+from headgate.members.lane import MOST, Lane, Slots, Work
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    import pytest
+    from collections.abc import AsyncIterator, Callable
 
     from headgate.members.records import Key
+
+
+AT_ONCE = MOST[Slots.CARING]
 
 
 def key(number: int) -> Key:
@@ -24,9 +27,7 @@ def key(number: int) -> Key:
 
 
 @asynccontextmanager
-async def working(
-    lane: Lane, start: Callable[[Key], Callable[[], Awaitable[None]] | None]
-) -> AsyncIterator[asyncio.Task[None]]:
+async def working(lane: Lane, start: Callable[[Key], Work | None]) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(lane.work(start))
     try:
         yield task
@@ -44,7 +45,7 @@ class Doors:
         self.done: Counter[Key] = Counter()
         self.most = 0
 
-    def start(self, key: Key) -> Callable[[], Awaitable[None]]:
+    def start(self, key: Key, slots: Slots = Slots.CARING) -> Work:
         async def act() -> None:
             self.under_way[key] += 1
             self.most = max(self.most, self.under_way.total())
@@ -55,7 +56,7 @@ class Doors:
             finally:
                 self.under_way[key] -= 1
 
-        return act
+        return Work(slots, act)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -74,6 +75,51 @@ async def test_so_many_at_once_and_all_in_the_end() -> None:
         await until(lambda: doors.done.total() == 100)
     assert doors.most == AT_ONCE
     assert set(doors.done.values()) == {1}
+
+
+@pytest.mark.parametrize("hangs", list(Slots))
+async def test_what_hangs_leaves_the_slots_of_all_other_kinds(hangs: Slots) -> None:
+    """However many there are, and however often they are looked at."""
+    lane, hung, others = Lane(), Doors(), Doors()
+    others.open.set()
+    kinds = [slots for slots in Slots if slots is not hangs]
+
+    def start(which: Key) -> Work:
+        number = int(which[1].partition("-")[2])
+        return hung.start(which, hangs) if number < 200 else others.start(which, kinds[number % len(kinds)])
+
+    for number in range(200):
+        lane.add(key(number))
+    async with working(lane, start):
+        await until(lambda: hung.under_way.total() == MOST[hangs])
+        for number in range(300):
+            lane.add(key(number))
+        await until(lambda: others.done.total() == 100)
+        assert hung.under_way.total() == hung.most == MOST[hangs]
+        hung.open.set()
+        await until(lambda: len(hung.done) == 200)
+
+
+async def test_who_found_no_slot_is_looked_at_anew_when_there_is_one() -> None:
+    lane, doors, quick = Lane(), Doors(), Doors()
+    quick.open.set()
+    settled: list[Key] = []
+    late = key(MOST[Slots.MAKING])
+
+    def start(which: Key) -> Work | None:
+        if which == late and settled:
+            return quick.start(which)
+        settled.extend([which] if which == late else [])
+        return doors.start(which, Slots.MAKING)
+
+    for number in range(MOST[Slots.MAKING] + 1):
+        lane.add(key(number))
+    async with working(lane, start):
+        await until(lambda: bool(settled))
+        assert not quick.done
+        doors.open.set()
+        await until(lambda: quick.done == {late: 1})
+    assert late not in doors.done
 
 
 async def test_what_is_added_while_it_is_worked_on_is_looked_at_once_more() -> None:
@@ -126,7 +172,7 @@ async def test_what_fails_waits_and_holds_nobody_up(monkeypatch: pytest.MonkeyPa
     tried: list[float] = []
     others: list[Key] = []
 
-    def start(which: Key) -> Callable[[], Awaitable[None]] | None:
+    def start(which: Key) -> Work | None:
         if which != key(0):
             others.append(which)
             return None
@@ -137,7 +183,7 @@ async def test_what_fails_waits_and_holds_nobody_up(monkeypatch: pytest.MonkeyPa
             tried.append(loop.time())
             lane.failed(which, int, ApiError(503, "Unavailable", "no"))
 
-        return fail
+        return Work(Slots.CARING, fail)
 
     for number in range(10):
         lane.add(key(number))
@@ -151,6 +197,16 @@ async def test_what_fails_waits_and_holds_nobody_up(monkeypatch: pytest.MonkeyPa
         await until(lambda: len(tried) == 3)
     assert len(others) == 9
     assert tried[2] - tried[1] > 0.04, "the pauses are to grow"
+
+
+async def test_it_is_known_what_failed_last() -> None:
+    lane = Lane()
+    assert not lane.has_failed(key(1), int)
+    lane.failed(key(1), int, OSError())
+    assert lane.has_failed(key(1), int)
+    assert not lane.has_failed(key(1), str)
+    lane.settled(key(1))
+    assert not lane.has_failed(key(1), int)
 
 
 async def test_another_kind_of_action_need_not_wait() -> None:

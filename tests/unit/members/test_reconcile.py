@@ -15,7 +15,9 @@ from headgate.members.reconcile import (
     Delete,
     Finish,
     Mirror,
+    Outwait,
     Reset,
+    WallOff,
     due_at_hub,
     due_in_member,
 )
@@ -91,6 +93,24 @@ FINISHED_COPY = a_copy(COMPLETE, finished=True)
         pytest.param(a_proxy("west"), a_copy(RUNNING), None, id="its cluster under another name"),
         pytest.param(a_proxy(admitted_at="second"), a_copy(RUNNING), Delete(), id="admitted again"),
         pytest.param(a_proxy(uid="namesake"), a_copy(RUNNING), Delete(), id="of a namesake before it"),
+        pytest.param(
+            a_proxy(admitted_at="second"),
+            a_copy(RUNNING, deleting=True),
+            Outwait(),
+            id="an older one is going",
+        ),
+        pytest.param(
+            a_proxy("west", admitted_at="second"),
+            a_copy(RUNNING, deleting=True),
+            None,
+            id="an older one is going, elsewhere",
+        ),
+        pytest.param(
+            a_proxy(admitted_at="second", status=CANCELLED),
+            a_copy(RUNNING, deleting=True),
+            Finish("Canceled", "by alice"),
+            id="cancelled while an older one is going",
+        ),
         pytest.param(a_proxy(deleting=True), a_copy(RUNNING), Delete(), id="proxy is being deleted"),
         pytest.param(a_proxy(deleting=True), None, None, id="proxy is being deleted, nothing there"),
         pytest.param(FINISHED_PROXY, FINISHED_COPY, None, id="both finished: both stay"),
@@ -123,6 +143,25 @@ def test_due_in_a_member(proxy: Proxy | None, copy: Copy | None, due: Action | N
     assert due_in_member(proxy, copy, "east") == due
 
 
+@pytest.mark.parametrize(
+    ("proxy", "copy", "due"),
+    [
+        pytest.param(a_proxy(), None, WallOff(), id="nothing is made"),
+        pytest.param(a_proxy(status=RUNNING), None, WallOff(), id="what ran elsewhere was not deleted here"),
+        pytest.param(FINISHED_PROXY, None, None, id="finished"),
+        pytest.param(a_proxy(deleting=True), None, None, id="is being deleted"),
+        pytest.param(a_proxy("west"), None, None, id="names another one"),
+        pytest.param(a_proxy(), a_copy(RUNNING), None, id="its copy, under another pool's name"),
+        pytest.param(a_proxy(), a_copy(RUNNING, origin_uid="other"), Delete(), id="of a namesake before it"),
+        pytest.param(a_proxy(), a_copy(origin_uid="other", deleting=True), None, id="on its way"),
+    ],
+)
+def test_due_in_a_cluster_of_that_name_of_another_pool(
+    proxy: Proxy | None, copy: Copy | None, due: Action | None
+) -> None:
+    assert due_in_member(proxy, copy, "east", walled_off=True) == due
+
+
 def test_a_copy_that_was_deleted_fails_its_job_and_is_not_made_again() -> None:
     for proxy, copy in ((a_proxy(status=RUNNING), None), (a_proxy(), a_copy(gone=True))):
         due = due_in_member(proxy, copy, "east")
@@ -139,7 +178,7 @@ def test_a_copy_that_ended_before_it_was_deleted_counts_as_it_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proxy", "given_up", "due"),
+    ("proxy", "abandoned", "due"),
     [
         pytest.param(a_proxy(None), False, None, id="waits"),
         pytest.param(a_proxy(status=RUNNING), False, None, id="runs"),
@@ -157,12 +196,12 @@ def test_a_copy_that_ended_before_it_was_deleted_counts_as_it_ended() -> None:
         pytest.param(a_proxy(None, RUNNING, deleting=True), False, None, id="is being deleted"),
     ],
 )
-def test_due_at_the_hub(proxy: Proxy, given_up: bool, due: Action | None) -> None:
-    assert due_at_hub(proxy, given_up=given_up) == due
+def test_due_at_the_hub(proxy: Proxy, abandoned: bool, due: Action | None) -> None:
+    assert due_at_hub(proxy, abandoned=abandoned) == due
 
 
 def test_a_proxy_that_waits_again_is_reset_and_says_where_it_was() -> None:
-    due = due_at_hub(a_proxy(None, RUNNING, requeued_from="east"), given_up=False)
+    due = due_at_hub(a_proxy(None, RUNNING, requeued_from="east"), abandoned=False)
     assert isinstance(due, Reset)
     assert 'cluster "east"' in due.message
 
@@ -226,7 +265,19 @@ def test_in_no_state_is_a_wanted_copy_deleted_or_a_second_one_made() -> None:
         if isinstance(due, Finish):
             assert here, case
             assert live, case
-            assert copy is None or copy.gone, case
+            assert copy is None or copy.gone or (copy.deleting and not current), case
+        if isinstance(due, Outwait):
+            assert here, case
+            assert live, case
+            assert copy is not None, case
+            assert copy.deleting, case
+            assert not current, case
         if copy is not None and not current and not copy.deleting and not copy.gone:
             assert isinstance(due, Delete), case
-    assert seen == {Create, Delete, Mirror, Cancel, Finish, type(None)}
+    assert seen == {Create, Outwait, Delete, Mirror, Cancel, Finish, type(None)}
+
+
+def test_behind_a_wall_nothing_is_done_for_a_proxy() -> None:
+    for proxy, copy in product(PROXIES, COPIES):
+        due = due_in_member(proxy, copy, "east", walled_off=True)
+        assert isinstance(due, Delete | WallOff | None), f"{proxy} {copy} {due}"

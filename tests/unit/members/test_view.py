@@ -8,7 +8,7 @@ import pytest
 from tests.unit.members.lives import condition, stamp
 from tests.unit.members.test_copies import a_hubs_job
 
-from headgate.members.reconcile import Action, Create, Delete, Finish, Mirror
+from headgate.members.reconcile import Action, Create, Delete, Finish, Mirror, WallOff
 from headgate.members.records import copy_from
 from headgate.members.view import View
 
@@ -63,7 +63,8 @@ def a_raw_copy(
 @pytest.fixture
 def view() -> View:
     """A hub with one proxy that was admitted to cluster east, in which nothing is yet."""
-    view = View(lambda cluster: False)
+    view = View(lambda queue, written: written or "", lambda pool, cluster: False)
+    view.join("east", "gpu")
     view.job_seen(a_raw_proxy())
     view.copies_listed("east", [])
     return view
@@ -168,7 +169,7 @@ def test_a_job_that_is_no_proxy_may_be_deleted(view: View) -> None:
 def test_stale_copies_are_those_that_go(view: View) -> None:
     def stale(raw: Json) -> bool:
         view.copies_listed("east", [raw])
-        return view.is_stale(view.member("east").copies[KEY], "east")
+        return bool(view.stale(view.member("east")))
 
     assert not stale(a_raw_copy(status=RUNNING))
     assert stale(a_raw_copy(uid="older", admitted="before"))
@@ -178,6 +179,13 @@ def test_stale_copies_are_those_that_go(view: View) -> None:
     assert not stale(a_raw_copy(140, status=COMPLETE))
 
 
+def test_stale_copies_go_first_in_a_member_that_is_listed_anew(view: View) -> None:
+    view.copies_listed("east", [a_raw_copy(status=RUNNING)], anew=True)
+    assert not view.member("east").clearing
+    view.copies_listed("east", [a_raw_copy(uid="other", origin="deleted")], anew=True)
+    assert view.member("east").clearing
+
+
 def test_finished_pairs_keep_no_status(view: View) -> None:
     view.copy_seen("east", a_raw_copy(status=COMPLETE))
     view.job_seen(a_raw_proxy(11, status=COMPLETE))
@@ -185,6 +193,76 @@ def test_finished_pairs_keep_no_status(view: View) -> None:
     assert view.member("east").copies[KEY].status == {}
     assert view.proxies[KEY].status == {}
     assert not view.admitted
+
+
+def test_a_member_that_was_restored_from_a_backup_is_believed(view: View) -> None:
+    """Its versions are lower than those that were seen of it before."""
+    view.copy_seen("east", a_raw_copy(5000, status=RUNNING))
+    view.job_seen(a_raw_proxy(11, status=RUNNING))
+    assert due(view) is None
+    view.copies_listed("east", [a_raw_copy(3000, status=RUNNING)], anew=True)
+    assert due(view) is None
+    view.copy_seen("east", a_raw_copy(3100, status=COMPLETE))
+    assert isinstance(due(view), Mirror)
+    # What is still on its way from the list before is old news again.
+    view.copy_seen("east", a_raw_copy(3050, status=RUNNING))
+    assert isinstance(due(view), Mirror)
+
+
+def test_what_a_restored_member_does_not_have_any_more_was_deleted(view: View) -> None:
+    view.copy_seen("east", a_raw_copy(5000, status=RUNNING))
+    view.copies_listed("east", [], anew=True)
+    assert isinstance(due(view), Finish)
+
+
+def test_what_had_ended_before_its_member_was_restored_is_deleted_there(view: View) -> None:
+    view.copy_seen("east", a_raw_copy(5000, status=COMPLETE))
+    view.job_seen(a_raw_proxy(11, status=COMPLETE))
+    view.copies_listed("east", [a_raw_copy(3000, status=RUNNING)], anew=True)
+    assert isinstance(due(view), Delete)
+
+
+def test_a_copy_that_went_is_there_again_in_a_restored_member(view: View) -> None:
+    view.copy_seen("east", a_raw_copy(5000, status=RUNNING))
+    view.copy_gone("east", a_raw_copy(5001, status=RUNNING))
+    view.copies_listed("east", [a_raw_copy(3000, status=RUNNING)], anew=True)
+    assert due(view) == Mirror(RUNNING)
+
+
+def test_a_later_list_over_the_same_connection_may_be_older_than_the_watch(view: View) -> None:
+    view.copies_listed("east", [a_raw_copy(100)], anew=True)
+    view.copy_seen("east", a_raw_copy(105, status=RUNNING))
+    view.copies_listed("east", [a_raw_copy(101)])
+    assert due(view) == Mirror(RUNNING)
+
+
+def test_a_cluster_of_this_name_of_another_pool_is_not_the_proxys(view: View) -> None:
+    view.join("east", "other")
+    view.copies_listed("east", [], anew=True)
+    assert isinstance(due(view), WallOff)
+    view.join("east", "gpu")
+    view.copies_listed("east", [], anew=True)
+    assert isinstance(due(view), Create)
+
+
+def test_of_a_cluster_of_another_pool_nothing_is_kept(view: View) -> None:
+    view.copy_seen("east", a_raw_copy(status=RUNNING))
+    view.join("east", "gpu")
+    assert view.member("east").copies
+    view.join("east", "other")
+    assert not view.member("east").copies
+    assert not view.member("east").listed
+
+
+@pytest.mark.parametrize("abandoned", [True, False])
+def test_what_is_cancelled_in_a_cluster_that_its_pool_lost_ends_without_it(abandoned: bool) -> None:
+    def is_abandoned(pool: str, cluster: str) -> bool:
+        assert (pool, cluster) == ("gpu", "east")
+        return abandoned
+
+    view = View(lambda queue, written: "gpu", is_abandoned)
+    view.job_seen(a_raw_proxy(status=RUNNING | {"conditions": [condition("FailureTarget", 5)]}))
+    assert isinstance(view.due_at_hub(view.proxies[KEY]), Finish) is abandoned
 
 
 def test_a_cluster_that_left_is_forgotten(view: View) -> None:

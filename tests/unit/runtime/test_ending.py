@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from headgate.runtime.ending import end_all, end_in_time
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from headgate.runtime.ending import end_all, end_in_time, run_until_told
 
 
 async def test_a_part_that_overhears_its_cancellation_is_cancelled_again() -> None:
@@ -50,3 +48,36 @@ async def test_what_does_not_end_is_named_and_left(caplog: pytest.LogCaptureFixt
 
     assert done == ["release", "leave with 1"]
     assert "statuses in " in caplog.text
+
+
+async def test_it_ends_without_who_overhears_that_it_is_to_end() -> None:
+    told, done = asyncio.Event(), list[str]()
+
+    async def hard_of_hearing() -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            done.append("heard")
+            raise
+
+    async def finish() -> None:
+        done.append("finished")
+
+    running = asyncio.create_task(run_until_told(hard_of_hearing(), told, finish, seconds=0.05))
+    await asyncio.sleep(0.1)
+    assert not done
+
+    told.set()
+    await running
+
+    assert done == ["finished", "heard"]
+
+
+async def test_it_ends_with_who_ends_by_itself() -> None:
+    told = asyncio.Event()
+
+    async def breaks() -> None:
+        raise RuntimeError("nobody has foreseen this")
+
+    with pytest.raises(RuntimeError, match="foreseen"):
+        await run_until_told(breaks(), told, lambda: pytest.fail("somebody else has finished it"))

@@ -45,6 +45,7 @@ class FakeApi:
         self, method: str, path: str, body: Any = None, *, content_type: str = ""
     ) -> dict[str, Any]:
         self.calls.append(f"{method} {path.removeprefix(BASE)}")
+        path = path.replace("/v1beta1", "/v1")
         if path == BASE:
             return DISCOVERY
         name = path.split("/")[-2]
@@ -100,13 +101,17 @@ class Around:
     def change(self) -> None:
         self.changes += 1
 
-    def environment(self, name: str, target: str | None = None, *, least: int = 0) -> None:
+    def environment(
+        self, name: str, target: str | None = None, *, least: int = 0, api_version: str = "apps/v1"
+    ) -> None:
         """Have the engine know an environment that scales a Deployment, of the same name unless told otherwise."""
         self.generation += 1
         resource = an_environment(
             name, "", shape="cpu=2", scaling=(least, 4, 0), generation=self.generation
         ).model_dump(by_alias=True)
-        resource["spec"]["scaling"]["targetRef"].update(name=target or name, namespace="x")
+        resource["spec"]["scaling"]["targetRef"].update(
+            name=target or name, namespace="x", apiVersion=api_version
+        )
         self.engine.environment_changed(ComputeEnvironment.parse(resource), self.now)
 
     async def turn(self, seconds: float = TURN_SECONDS) -> None:
@@ -305,11 +310,12 @@ async def test_the_first_read_is_waited_for(around: Around) -> None:
     assert around.engine.environments["web"].reading == (2, 1)
 
 
-async def test_a_target_has_one_environment(around: Around) -> None:
+@pytest.mark.parametrize("api_version", ["apps/v1", "apps/v1beta1"])
+async def test_a_target_has_one_environment(around: Around, api_version: str) -> None:
     """Two that want different numbers would scale it up and down for ever."""
     around.api.put("shared", 0)
     around.environment("first", "shared", least=1)
-    around.environment("second", "shared", least=2)
+    around.environment("second", "shared", least=2, api_version=api_version)
 
     for _ in range(4):
         await around.turn()

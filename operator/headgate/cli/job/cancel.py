@@ -1,10 +1,11 @@
 """`headgate job cancel`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from headgate.cli.job.names import JobNames
+from headgate.cli.options import DryRun, IgnoreNotFound, NameOnly
 from headgate.cli.verb import Session, verb
 
 
@@ -16,9 +17,9 @@ async def cancel_jobs(
     message: Annotated[
         str, typer.Option("--message", "-m", metavar="TEXT", show_default=False, help="Why, kept on the Job.")
     ] = "",
-    dry_run: Annotated[
-        Literal["none", "server"], typer.Option("--dry-run", help="server: change nothing.")
-    ] = "none",
+    ignore_not_found: IgnoreNotFound = False,
+    dry_run: DryRun = "none",
+    output: NameOnly = None,
 ) -> None:
     """Cancel Jobs that wait or run.
 
@@ -32,6 +33,7 @@ async def cancel_jobs(
 
     async def cancel(name: str) -> None:
         what = await session.client.jobs.cancel(name, message=message, dry_run=rehearsed)
-        typer.echo(f"job.batch/{name.rpartition('/')[2]} {what}" + (" (server dry run)" if rehearsed else ""))
+        done = "" if output else f" {what}" + (" (server dry run)" if rehearsed else "")
+        typer.echo(f"job.batch/{name.rpartition('/')[2]}{done}")
 
-    await session.each(names, cancel)
+    await session.each(names, cancel, ignore_not_found=ignore_not_found)

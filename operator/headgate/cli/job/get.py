@@ -1,6 +1,7 @@
 """`headgate job get`."""
 
-from headgate.cli.job.names import JobNames
+from headgate.cli.job.list import source_of
+from headgate.cli.job.names import SomeJobNames
 from headgate.cli.job.words import COLUMNS, page
 from headgate.cli.options import Showing
 from headgate.cli.output.show import show
@@ -8,10 +9,13 @@ from headgate.cli.verb import Session, verb
 
 
 @verb(namespaced=True)
-async def get_job(session: Session, names: JobNames, *, showing: Showing) -> None:
-    """Show a Job: its state in its queue, where it runs, how it ended.
+async def get_job(session: Session, names: SomeJobNames = None, *, showing: Showing) -> None:
+    """Show Jobs: their state in their queue, where they run, how they end.
+
+    Without a name, the newest are listed.
 
     For example:
       headgate job get train -n team-a
     """
-    await show(session, names, session.client.jobs, COLUMNS, page, showing)
+    jobs = session.client.jobs
+    await show(session, names, jobs, COLUMNS, page, showing, source_of(jobs, {}, {}))

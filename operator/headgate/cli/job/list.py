@@ -1,15 +1,18 @@
 """`headgate job list`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headgate.cli.job.since import read_since
+from headgate.cli.durations import read_since
 from headgate.cli.job.words import COLUMNS, NAMESPACE
-from headgate.cli.options import ListOutput, NoHeaders, Watch
-from headgate.cli.output.listing import NOTHING, Rows, Source, print_list
+from headgate.cli.options import Listing
+from headgate.cli.output.listing import NOTHING, Source, print_list
 from headgate.cli.queue.names import complete, plain
 from headgate.cli.verb import Session, verb
+
+if TYPE_CHECKING:
+    from headgate.client import AsyncJobs, JobFilters, JobInfo, JobSelection
 
 
 @verb(namespaced=True)
@@ -22,7 +25,6 @@ async def list_jobs(
     all_namespaces: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="Jobs of all namespaces.")
     ] = False,
-    output: ListOutput = "table",
     filters: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,17 +46,19 @@ async def list_jobs(
         str | None, typer.Option(metavar="NAME", show_default=False, help="Jobs that a user submitted.")
     ] = None,
     since: Annotated[
-        str | None,
+        float | None,
         typer.Option(
-            metavar="AGE|TIME", show_default=False, help="Of finished ones, those that ended since: 12h."
+            parser=read_since,
+            metavar="AGE|TIME",
+            show_default=False,
+            help="Of finished ones, those that ended since: 12h.",
         ),
     ] = None,
     max_entries: Annotated[
         int,
         typer.Option("--max-entries", "--limit", min=0, metavar="NUMBER", help="So many at most; 0: all."),
     ] = 1000,
-    watch: Watch = False,
-    no_headers: NoHeaders = False,
+    listing: Listing,
 ) -> None:
     """List the newest Jobs of queues, newest first.
 
@@ -63,37 +67,46 @@ async def list_jobs(
       pending (depend, priority or sched), running (run or cleanup), active (both)
       completed, failed, canceled, timeout
 
+    Fields for --sort:
+      name, namespace, created, started, finished, state, queue, user, project,
+      priority, runtime
+
     With --max-entries 0 all are listed, in the order in which the API server has them; they are printed as they come,
-    in whatever form, and never held.
+    in whatever form, and never held, unless they are to be sorted. If there are more than are listed, stderr says so.
 
     For example:
       headgate job list --queue nightly --filter pending
       headgate job list -A --filter failed --filter timeout --since 12h -o wide
     """
-    jobs = session.client.jobs
-    words = [word for text in filters or () for word in text.split(",")]
-    after = read_since(since) if since else 0.0
-    queue = plain(queue) if queue else None
-    only: dict[str, Any] = {
-        "filters": words,
-        "queue": queue,
+    selection: JobSelection = {
+        "filters": filters or (),
+        "queue": plain(queue) if queue else None,
         "user": user,
         "name": name,
+        "label_selector": listing.selector,
         "all_namespaces": all_namespaces,
     }
-    source = Source(
-        lambda: jobs.list(since=after, limit=max_entries, **only),
-        lambda: jobs.list_manifests(since=after, limit=max_entries, **only),
-        lambda: jobs.version(all_namespaces=all_namespaces),
-        lambda before: jobs.watch(after=before, **only),
-    )
-    columns = (NAMESPACE, *COLUMNS) if all_namespaces else COLUMNS
-    rows = Rows(columns, output, headings=not no_headers)
+    listed: JobFilters = {**selection, **listing.asked(), "since": since or 0.0, "limit": max_entries}  # type: ignore[typeddict-item]
 
     def nothing() -> str:
         return NOTHING if all_namespaces else f"{NOTHING} in {session.client.namespace} namespace"
 
-    try:
-        await print_list(source, rows, output, watch=watch, nothing=nothing)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    columns = (NAMESPACE, *COLUMNS) if all_namespaces else COLUMNS
+    source = source_of(session.client.jobs, listed, selection)
+    await print_list(session.client, source, columns, listing, nothing=nothing)
+
+
+def source_of(jobs: "AsyncJobs", listed: "JobFilters", selection: "JobSelection") -> Source["JobInfo"]:
+    """Return where a list of Jobs comes from; that it is cut short is said on stderr."""
+    everywhere = selection.get("all_namespaces", False)
+    listed = {**listed, "on_left_out": _say_left_out}
+    return Source(
+        lambda: jobs.list(**listed),
+        lambda: jobs.list_manifests(**listed),
+        lambda: jobs.version(all_namespaces=everywhere),
+        lambda before: jobs.watch(after=before, **selection),
+    )
+
+
+def _say_left_out(count: int) -> None:
+    typer.echo(f"These are the newest; {count} more are left out. For all of them: --max-entries 0", err=True)

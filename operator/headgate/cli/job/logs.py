@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headgate.cli.durations import read_since
 from headgate.cli.errors import Problem
 from headgate.cli.job.names import JobName
-from headgate.cli.job.since import read_since
 from headgate.cli.verb import Session, verb
 from headgate.client import STATES
 
@@ -38,7 +38,10 @@ async def print_logs(
         typer.Option(min=-1, metavar="LINES", show_default=False, help="So many at the end; -1: all."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="AGE|TIME", show_default=False, help="Only what is newer: 5m.")
+        float | None,
+        typer.Option(
+            parser=read_since, metavar="AGE|TIME", show_default=False, help="Only what is newer: 5m."
+        ),
     ] = None,
     timestamps: Annotated[
         bool, typer.Option("--timestamps", help="With the time at which each line was written.")
@@ -53,8 +56,9 @@ async def print_logs(
     """Print what a Job's Pods write.
 
     Of several Pods it is the newest that runs, or else the newest. With --follow a Job that waits is waited for, and
-    with --all-pods, Pods that come later are followed as well, until the Job is finished. The Pods of a Job in a pool
-    of remote clusters are in the cluster that it went to, and so are their logs.
+    with --all-pods, Pods that come later are followed as well, until the Job is finished. Init containers can be read
+    while they run, or crash: without --container, and without --follow, as long as the main one has not started. The
+    Pods of a Job in a pool of remote clusters are in the cluster that it went to, and so are their logs.
 
     For example:
       headgate job logs train -f
@@ -64,13 +68,12 @@ async def print_logs(
         raise typer.BadParameter("give --all-pods or --pod, not both")
     if container and all_containers:
         raise typer.BadParameter("give --container or --all-containers, not both")
-    after = read_since(since) if since else 0.0
     jobs = session.client.jobs
     job = await jobs.get(name)
     if job.state in STATES["pending"]:
         _say_that_it_waits(job, follow=follow)
     if not all_pods:
-        pods = await jobs.pods(job.id, wait=follow)
+        pods = await jobs.pods(job.id, wait=follow, container=container, all_containers=all_containers)
         chosen = pod or _choose(pods)
         container = container or (None if all_containers else _default_container(pods, chosen))
         pod = chosen
@@ -81,7 +84,7 @@ async def print_logs(
         all_containers=all_containers,
         follow=follow,
         tail=None if tail == -1 else tail,
-        since=after,
+        since=since or 0.0,
         timestamps=timestamps,
         previous=previous,
     )
@@ -100,7 +103,7 @@ def _say_that_it_waits(job: "JobInfo", *, follow: bool) -> None:
 
 def _choose(pods: "Sequence[JobPod]") -> str:
     """Return the newest Pod that runs, or else the newest; say so where there are others."""
-    newest = [pod for pod in pods if pod.phase == "Running"][-1:] or pods[-1:]
+    newest = [pod for pod in pods if pod.phase in ("Pending", "Running")][-1:] or pods[-1:]
     if len(pods) > 1:
         typer.echo(
             f"Found {len(pods)} Pods, using pod/{newest[0].name}; for all of them: --all-pods", err=True

@@ -3,16 +3,23 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final
 
 import typer
-import yaml
 
-from headgate.cli.errors import Problem
+from headgate.api.names import QUEUE_LABEL
+from headgate.cli.durations import read_seconds
+from headgate.cli.errors import Problem, is_not_found
 from headgate.cli.filters import pair
+from headgate.cli.interrupt import interruptible
+from headgate.cli.job.names import plain as plain_job
+from headgate.cli.manifests import read_manifest
+from headgate.cli.options import Waiting, Writing
+from headgate.cli.output.outage import outages_told
+from headgate.cli.output.visible import visible
 from headgate.cli.queue.names import complete, plain
 from headgate.cli.verb import Session, verb
-from headgate.client import JobInfo
+from headgate.client import HeadgateError, job_manifest
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,14 @@ class JobFields:
     memory: Annotated[
         str | None, typer.Option(metavar="QUANTITY", show_default=False, help="What a Pod requests: 4Gi.")
     ] = None
+    request: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=QUANTITY",
+            show_default=False,
+            help="What else a Pod requests: nvidia.com/gpu=1; may be repeated.",
+        ),
+    ] = None
     parallelism: Annotated[
         int | None, typer.Option(metavar="NUMBER", show_default=False, help="Pods at a time.")
     ] = None
@@ -62,7 +77,10 @@ class JobFields:
         int | None, typer.Option(metavar="NUMBER", show_default=False, help="Pods that have to succeed.")
     ] = None
     deadline: Annotated[
-        int | None, typer.Option(metavar="SECONDS", show_default=False, help="How long it may run.")
+        int | None,
+        typer.Option(
+            parser=read_seconds, metavar="DURATION", show_default=False, help="How long it may run: 90m."
+        ),
     ] = None
     retries: Annotated[
         int | None,
@@ -70,12 +88,27 @@ class JobFields:
     ] = None
     ttl: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", show_default=False, help="Delete it so long after it is finished."),
+        typer.Option(
+            parser=read_seconds,
+            metavar="DURATION",
+            show_default=False,
+            help="Delete it so long after it is finished.",
+        ),
     ] = None
     env: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=VALUE", show_default=False, help="An environment variable; may be repeated."
+        ),
+    ] = None
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", show_default=False, help="A label of the Job; may be repeated."),
+    ] = None
+    annotation: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", show_default=False, help="An annotation of the Job; may be repeated."
         ),
     ] = None
     service_account: Annotated[
@@ -84,10 +117,24 @@ class JobFields:
 
     def options(self) -> dict[str, Any]:
         """Return what was given; raises `typer.BadParameter`."""
-        given = {name: value for name, value in vars(self).items() if value not in (None, [], False)}
-        if self.env:
-            given["env"] = dict(pair(text, "--env") for text in self.env)
+        # A deadline of 0 is one, too.
+        given = {
+            name: value
+            for name, value in vars(self).items()
+            if value not in (None, []) and value is not False
+        }
+        for option, field in PAIRS.items():
+            if texts := given.pop(option, None):
+                given[field] = dict(pair(text, f"--{option}") for text in texts)
+        if self.depends_on:
+            given["depends_on"] = [plain_job(name) for name in self.depends_on]
+        if self.retry_of:
+            given["retry_of"] = plain_job(self.retry_of)
         return given
+
+
+PAIRS: Final = {"env": "env", "request": "requests", "label": "labels", "annotation": "annotations"}
+"""Options of NAME=VALUE, with what the client calls them."""
 
 
 @verb(namespaced=True)
@@ -114,62 +161,65 @@ async def submit_job(
         ),
     ] = None,
     fields: JobFields,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it is finished, and fail if it did.")
-    ] = False,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, show_default=False, help="Wait so long at most.")
-    ] = None,
-    dry_run: Annotated[
-        Literal["none", "server"],
-        typer.Option("--dry-run", help="server: let the API server check it, and create nothing."),
-    ] = "none",
-    output: Annotated[
-        Literal["name"] | None,
-        typer.Option("--output", "-o", show_default=False, help="Print the name of the Job only."),
-    ] = None,
+    waiting: Waiting,
+    writing: Writing,
 ) -> None:
     """Submit a Job: a command in an image, or a manifest.
 
-    The command stands behind --. The Job waits in the queue until its turn comes; `headgate job why` says for what.
+    The command stands behind --; without one the image's own is run. The Job waits in the queue until its turn comes;
+    `headgate job why` says for what. With --wait, it fails if the Job does.
 
     For example:
       headgate job submit -q nightly --image busybox --cpu 500m -- echo hello
-      headgate job submit -q nightly -f job.yaml --wait --timeout 3600
+      headgate job submit -q nightly -f job.yaml --wait --timeout 1h
     """
-    rehearsed = dry_run == "server"
+    jobs, rehearsed = session.client.jobs, writing.is_rehearsal
     queue = plain(queue) if queue else None
     options = fields.options()
     if file is not None:
         if image or command or options:
             raise typer.BadParameter("a file says all but the queue: give no image, command or field with it")
-        job = await _from_file(session, file, queue, dry_run=rehearsed)
-    elif image and command and queue:
-        job = await session.client.jobs.submit(image, command, queue=queue, dry_run=rehearsed, **options)
+        created = await _from_file(session, file, queue, dry_run=rehearsed)
+    elif image and queue:
+        manifest = job_manifest(image, command, queue=queue, **options)
+        created = await jobs.create_manifest(manifest, dry_run=rehearsed)
     else:
-        raise typer.BadParameter("give --queue, --image and, behind --, a command; or a file with --file")
-    typer.echo(
-        f"job.batch/{job.name}"
-        if output
-        else f"job.batch/{job.name} created in queue {job.queue}" + (" (server dry run)" if rehearsed else "")
-    )
-    if wait and not rehearsed:
-        done = await session.client.jobs.wait(job.id, timeout=timeout)
-        typer.echo(f"job.batch/{done.name} {done.result}", err=bool(output))
+        raise typer.BadParameter("give --queue and --image, or a file with --file")
+    metadata = created["metadata"]
+    queue = metadata["labels"][QUEUE_LABEL]
+    writing.report(created, f"created in queue {queue}")
+    await _say_if_missing(session, queue)
+    if waiting.wait and not rehearsed:
+        name = f"{metadata['namespace']}/{metadata['name']}"
+        async with outages_told(session.client):
+            done = await jobs.wait(name, timeout=waiting.timeout)
+        typer.echo(f"job.batch/{done.name} {done.result}", err=writing.output is not None)
         if done.exception:
-            typer.echo(f"{done.exception.type}: {done.exception.note}", err=True)
+            typer.echo(visible(f"{done.exception.type}: {done.exception.note}"), err=True)
         session.failed = not done.success
 
 
-async def _from_file(session: Session, file: str, queue: str | None, *, dry_run: bool) -> JobInfo:
+async def _say_if_missing(session: Session, queue: str) -> None:
+    """Say so where there is no such queue: the Job waits until somebody creates it."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text()  # noqa: ASYNC240 - nothing else goes on
-        body = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Problem(f"{file}: {error}") from error
-    if not isinstance(body, dict):
-        raise Problem(f"{file}: this is no manifest of a Job")
+        await session.client.queues.get_manifest(queue)
+    except HeadgateError as error:
+        if is_not_found(error):
+            typer.echo(f"warning: there is no queue {queue}: a Job in it waits until there is one", err=True)
+
+
+async def _from_file(session: Session, file: str, queue: str | None, *, dry_run: bool) -> dict[str, Any]:
     try:
-        return await session.client.jobs.submit_manifest(body, queue=queue, dry_run=dry_run)
-    except ValueError as error:
+        body = read_manifest(_text_of(file))
+        if not isinstance(body, dict):
+            raise Problem("this is no manifest of a Job")
+        return await session.client.jobs.create_manifest(body, queue=queue, dry_run=dry_run)
+    except (OSError, UnicodeDecodeError, Problem, ValueError) as error:
         raise Problem(f"{file}: {error}") from error
+
+
+def _text_of(file: str) -> str:
+    if file != "-":
+        return Path(file).read_text(encoding="utf-8")
+    with interruptible():
+        return sys.stdin.read()

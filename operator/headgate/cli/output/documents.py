@@ -10,7 +10,7 @@ import yaml
 from headgate.api.names import GROUP, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from headgate.api.meta import Resource
 
@@ -121,6 +121,13 @@ class Listed:
                 return ""
 
 
+def some(manifests: Sequence[Json], form: Document, *, several: bool) -> str:
+    """Return objects that were asked for by name: as a list where there were several names, whatever was found."""
+    if several and form != "name":
+        return many(manifests, form) if manifests else ""
+    return "".join(one(manifest, form) for manifest in manifests)
+
+
 def many(manifests: Iterable[Json], form: Document) -> str:
     """Return a list of objects."""
     listed = Listed(form)
@@ -129,5 +136,6 @@ def many(manifests: Iterable[Json], form: Document) -> str:
 
 def short_name(text: str, *kinds: str) -> str:
     """Return the name in ``jobqueue.headgate.dev/nightly``, ``jq/nightly`` or ``nightly``: names can be piped."""
-    kind, slash, name = text.rpartition("/")
-    return name if slash and kind.lower().removesuffix(f".{GROUP}") in kinds else text
+    kind, slash, name = text.partition("/")
+    bare = kind.lower().removesuffix(f".{GROUP}").removesuffix(f".{VERSION}")
+    return name if slash and bare in kinds else text

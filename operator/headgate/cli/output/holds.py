@@ -10,7 +10,7 @@ from headgate.cli.output.ages import duration, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from headgate.client import Hold
+    from headgate.client import Explanation, Hold
 
 
 def about(seconds: float | None) -> str:
@@ -18,6 +18,17 @@ def about(seconds: float | None) -> str:
     if seconds is None:
         return "unknown"
     return "now" if seconds < 1 else f"in about {duration(seconds)}"
+
+
+def estimated(told: Explanation) -> str:
+    """Return when a Job goes or, where nobody can tell, whose end it waits for."""
+    doubt = told.doubt
+    if doubt is None:
+        return about(told.estimate)
+    job = f"Job {doubt.namespace}/{doubt.name}, which runs,"
+    if doubt.overdue is None:
+        return f"unknown: nobody knows for how long {job} does"
+    return f"unknown: {job} is overdue by {duration(doubt.overdue)}"
 
 
 def hold_lines(holds: Iterable[Hold]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.cli.output.table import NONE
+from headgate.cli.output.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,8 +49,8 @@ class Page:
 
 
 def _render(indent: int, name: str, value: str | None, width: int) -> str:
-    start = "  " * indent + name
+    start = "  " * indent + visible(name)
     if value is None:
         return f"{start}\n"
-    first, *rest = value.splitlines()
+    first, *rest = map(visible, value.split("\n"))
     return "".join([f"{start:<{width}}{first}\n", *(f"{'':<{width}}{line}\n" for line in rest)])

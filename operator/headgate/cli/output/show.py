@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import typer
 
 from headgate.cli.output import documents
-from headgate.cli.output.listing import Rows
+from headgate.cli.output.listing import Rows, print_list
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from headgate.cli.options import Showing
+    from headgate.cli.output.listing import Source
     from headgate.cli.output.table import Column
     from headgate.cli.verb import Session
 
@@ -32,31 +33,32 @@ class Readable(Protocol[T_co]):
 
 async def show(
     session: Session,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     source: Readable[T],
     columns: Sequence[Column[T]],
     page: Callable[[T], str],
     showing: Showing,
-    below: Callable[[T], Awaitable[str]] | None = None,
+    everything: Source[T],
+    below: Callable[[T, Sequence[T]], Awaitable[str]] | None = None,
 ) -> None:
-    """Print the objects of these names: one page after the other, or as `showing` says.
+    """Print the objects of these names: one page after the other, or as `showing` says; without names, list all.
 
-    `below` returns what a page ends with; it may take a while, and the rest is not kept back for it.
+    `below` returns what the page of one of them ends with, given all that are shown; it may take a while, and the rest
+    is not kept back for it.
     """
-    form = showing.output
-    if form in ("json", "yaml", "name"):
-        manifests = await session.each(names, source.get_manifest)
-        if len(names) == 1 or form == "name":
-            for manifest in manifests:
-                typer.echo(documents.one(manifest, form), nl=False)
-        elif manifests:
-            typer.echo(documents.many(manifests, form), nl=False)
+    if not names:
+        await print_list(session.client, everything, columns, showing.as_list)
         return
-    found = await session.each(names, source.get)
+    form, ignore = showing.output, showing.ignore_not_found
+    if form in ("json", "yaml", "name"):
+        manifests = await session.each(names, source.get_manifest, ignore_not_found=ignore)
+        typer.echo(documents.some(manifests, form, several=len(names) > 1), nl=False)
+        return
+    found = await session.each(names, source.get, ignore_not_found=ignore)
     if form == "page":
         for number, each in enumerate(found):
             typer.echo(("\n\n" if number else "") + page(each), nl=False)
             if below is not None:
-                typer.echo(await below(each), nl=False)
+                typer.echo(await below(each, found), nl=False)
     else:
         Rows(columns, form, headings=not showing.no_headers).print(found)

@@ -7,12 +7,27 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from rich.cells import cell_len
 
+from headgate.cli.output.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
 GAP: Final = "   "
 NONE: Final = "<none>"
+UNKNOWN: Final = "Unknown"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row for an object that is not as this program knows its kind."""
+
+    name: str
+    why: str
+
+    def cells(self, count: int) -> list[str | None]:
+        """Return what is known of it: its name, which all tables begin with, and that its state is unknown."""
+        return [self.name, UNKNOWN, *[None] * (count - 2)]
 
 
 @dataclass(frozen=True)
@@ -32,9 +47,9 @@ class Table(Generic[T]):
         self._widths = [0] * len(self._columns)
         self._headings = headings
 
-    def lines(self, rows: Iterable[T]) -> list[str]:
+    def lines(self, rows: Iterable[T | Unreadable]) -> list[str]:
         """Return the lines for some rows, the headings above them the first time."""
-        cells = [[_flat(column.cell(row)) for column in self._columns] for row in rows]
+        cells = [list(map(_flat, self._cells(row))) for row in rows]
         if self._headings and cells:
             cells.insert(0, [column.heading for column in self._columns])
             self._headings = False
@@ -43,6 +58,11 @@ class Table(Generic[T]):
                 max(width, cell_len(cell)) for width, cell in zip(self._widths, line, strict=True)
             ]
         return [self._line(line) for line in cells]
+
+    def _cells(self, row: T | Unreadable) -> Sequence[object]:
+        if isinstance(row, Unreadable):
+            return row.cells(len(self._columns))
+        return [column.cell(row) for column in self._columns]
 
     def _line(self, cells: Sequence[str]) -> str:
         padded = (
@@ -55,4 +75,4 @@ def _flat(cell: object) -> str:
     """Return a cell as one line."""
     if cell is None or cell == "":
         return NONE
-    return " ".join(str(cell).split()) if isinstance(cell, str) else str(cell)
+    return visible(" ".join(cell.split())) if isinstance(cell, str) else str(cell)

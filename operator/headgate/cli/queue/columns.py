@@ -26,5 +26,6 @@ COLUMNS: Final[tuple[Column[JobQueue], ...]] = (
     Column("MODE", lambda queue: queue.spec.execution_mode, wide=True),
     Column("CLUSTERS", lambda queue: ",".join(queue.spec.clusters), wide=True),
     Column("CREATED-BY", lambda queue: queue.status.created_by, wide=True),
+    Column("ID", lambda queue: queue.metadata.uid, wide=True),
     Column("DESCRIPTION", lambda queue: queue.spec.description, wide=True),
 )

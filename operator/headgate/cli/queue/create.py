@@ -59,4 +59,4 @@ async def create_queue(
         dry_run=writing.is_rehearsal,
         **given,
     )
-    writing.say(manifest_of(queue), "created")
+    writing.report(manifest_of(queue), "created")

@@ -1,11 +1,9 @@
 """`headgate queue delete`."""
 
-from typing import Annotated, Literal
-
 import typer
 
 from headgate.cli.confirm import confirm
-from headgate.cli.options import Yes
+from headgate.cli.options import DryRun, IgnoreNotFound, NameOnly, Yes
 from headgate.cli.queue.names import QueueNames
 from headgate.cli.verb import Session, verb
 
@@ -16,12 +14,9 @@ async def delete_queue(
     names: QueueNames,
     *,
     yes: Yes = False,
-    dry_run: Annotated[
-        Literal["none", "server"],
-        typer.Option(
-            "--dry-run", help="server: let the API server say whether it would, and delete nothing."
-        ),
-    ] = "none",
+    ignore_not_found: IgnoreNotFound = False,
+    dry_run: DryRun = "none",
+    output: NameOnly = None,
 ) -> None:
     """Delete a queue in which nothing is live.
 
@@ -34,6 +29,9 @@ async def delete_queue(
 
     async def delete(name: str) -> None:
         await session.client.queues.delete(name, dry_run=rehearsed)
-        typer.echo(f'jobqueue.headgate.dev "{name}" deleted' + (" (server dry run)" if rehearsed else ""))
+        if output:
+            typer.echo(f"jobqueue.headgate.dev/{name}")
+        else:
+            typer.echo(f'jobqueue.headgate.dev "{name}" deleted' + (" (server dry run)" if rehearsed else ""))
 
-    await session.each(names, delete)
+    await session.each(names, delete, ignore_not_found=ignore_not_found)

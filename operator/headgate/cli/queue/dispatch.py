@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from headgate.cli.options import Writing
-from headgate.cli.output.documents import manifest_of
+from headgate.cli.output.documents import Json, manifest_of
 from headgate.cli.queue.names import QueueNames
 from headgate.cli.queue.words import waiting
 from headgate.cli.verb import Session, verb
@@ -29,11 +29,13 @@ async def pause_queue(
       headgate queue pause nightly --note 'upgrade until 14:00 UTC, ask #platform'
     """
 
-    async def pause(name: str) -> None:
+    async def pause(name: str) -> Json:
         queue = await session.client.queues.pause(name, note=note, dry_run=writing.is_rehearsal)
-        writing.say(manifest_of(queue), "paused")
+        manifest = manifest_of(queue)
+        writing.say(manifest, "paused")
+        return manifest
 
-    await session.each(names, pause)
+    writing.show(await session.each(names, pause), several=len(names) > 1)
 
 
 @verb()
@@ -43,10 +45,10 @@ async def resume_queue(session: Session, names: QueueNames, *, writing: Writing)
     It is an error to resume a queue that is not paused.
     """
 
-    async def resume(name: str) -> None:
+    async def resume(name: str) -> Json:
         queue = await session.client.queues.resume(name, dry_run=writing.is_rehearsal)
-        writing.say(
-            manifest_of(queue), "resumed", f", {count} Jobs waiting" if (count := waiting(queue)) else ""
-        )
+        manifest = manifest_of(queue)
+        writing.say(manifest, "resumed", f", {count} Jobs waiting" if (count := waiting(queue)) else "")
+        return manifest
 
-    await session.each(names, resume)
+    writing.show(await session.each(names, resume), several=len(names) > 1)

@@ -8,14 +8,17 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import typer
-import yaml
 
+from headgate.api.jobqueue import JobQueue
 from headgate.cli.editor import edit
 from headgate.cli.errors import Problem, describe
-from headgate.cli.output.documents import Json, resource_name, to_yaml
+from headgate.cli.manifests import read_manifest
+from headgate.cli.options import Writing
+from headgate.cli.output import documents
+from headgate.cli.output.documents import Json, manifest_of, to_yaml
 from headgate.cli.queue.names import QueueName
 from headgate.cli.verb import Session, verb
 from headgate.client import AsyncClient, ConflictError, HeadgateError
@@ -24,12 +27,22 @@ HELP: Final = """\
 Please edit the queue below. Lines that begin with '#' are ignored, and an empty
 file cancels the edit. If it cannot be saved, this file opens again with the reason.
 """
+ENCODING: Final = "utf-8"
+"""Of the file, whatever the locale: so is YAML, and editors know."""
 NOT_EDITED: Final = ("uid", "generation", "creationTimestamp", "resourceVersion")
 """Metadata that the API server alone decides."""
 
 
 @verb()
-async def edit_queue(session: Session, name: QueueName) -> None:
+async def edit_queue(
+    session: Session,
+    name: QueueName,
+    *,
+    output: Annotated[
+        documents.Document | None,
+        typer.Option("--output", "-o", show_default=False, help="Print the object, not what was done."),
+    ] = None,
+) -> None:
     """Change a queue in your editor.
 
     The queue opens as YAML in KUBE_EDITOR, EDITOR, VISUAL or vi, and replaces the queue whole when it is saved. If it
@@ -43,15 +56,18 @@ async def edit_queue(session: Session, name: QueueName) -> None:
     version = await _Version.read(session.client, name)
     handle, path = tempfile.mkstemp(prefix=f"headgate-edit-{name}-", suffix=".yaml")
     os.close(handle)
-    file = Path(path)
+    attempt = _Edit(session.client, version, Path(path))
     try:
-        saved = await _Edit(session.client, version, file).run()
+        saved = await attempt.run()
     except BaseException:
-        typer.echo(f"A copy of your changes has been stored to {file}", err=True)
+        if attempt.is_edited:
+            typer.echo(f"A copy of your changes has been stored to {path}", err=True)
+        else:
+            attempt.forget()
         raise
-    os.unlink(file)
-    if saved:
-        typer.echo(f"{resource_name(version.manifest)} edited")
+    attempt.forget()
+    if saved is not None:
+        Writing(output=output).report(manifest_of(saved), "edited")
     else:
         typer.echo("Edit cancelled, no changes made.", err=True)
 
@@ -72,10 +88,7 @@ class _Version:
 
     def edited(self, text: str) -> Json:
         """Return the queue as the text says, of the version that was read; raises `Problem`."""
-        try:
-            body = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise Problem(f"this is not YAML: {error}") from error
+        body = read_manifest(text)
         name = self.manifest["metadata"]["name"]
         metadata = body.get("metadata") if isinstance(body, dict) else None
         if not isinstance(metadata, dict) or metadata.get("name") != name:
@@ -91,45 +104,59 @@ class _Edit:
         self._client = client
         self._version = version
         self._file = file
+        self._given = ""
 
-    async def run(self) -> bool:
-        """Return whether something was saved; raises what is wrong with it when the user gives up."""
+    @property
+    def is_edited(self) -> bool:
+        """Whether the file is not as it was given to the editor."""
+        return self._file.exists() and self._file.read_bytes() != self._given.encode()
+
+    def forget(self) -> None:
+        """Remove the file."""
+        self._file.unlink(missing_ok=True)
+
+    async def run(self) -> JobQueue | None:
+        """Return the queue as it was saved, None if it was not; raises what is wrong when the user gives up."""
         text = self._version.text
         wrong: HeadgateError | Problem | None = None
         while True:
             given = _comments(wrong) + text
-            self._file.write_text(given)
+            self._file.write_text(given, encoding=ENCODING)
+            # Of an edit that was refused before, all of it.
+            self._given = given if wrong is None else ""
             edit(self._file)
-            saved = self._file.read_text()
+            saved = self._read()
             before, text = (
                 text,
                 "".join(line for line in saved.splitlines(keepends=True) if not line.startswith("#")),
             )
             if not text.strip():
-                return False
+                return None
             if saved == given if isinstance(wrong, _OvertakenError) else text in (before, self._version.text):
                 if wrong:
                     raise wrong
-                return False
+                return None
             try:
-                await self._save(text)
+                return await self._save(text)
             except (HeadgateError, Problem) as error:
                 wrong = error
-            else:
-                return True
 
-    async def _save(self, text: str) -> None:
+    def _read(self) -> str:
+        try:
+            return self._file.read_text(encoding=ENCODING)
+        except (OSError, UnicodeDecodeError) as error:
+            raise Problem(f"{self._file}: {error}") from error
+
+    async def _save(self, text: str) -> JobQueue:
         while True:
             try:
-                await self._client.queues.replace(self._version.edited(text))
+                return await self._client.queues.replace(self._version.edited(text))
             except ConflictError:
                 before = self._version
                 self._version = await _Version.read(self._client, before.manifest["metadata"]["name"])
                 # Otherwise only the status has changed, which is not edited.
                 if self._version.text != before.text:
                     raise _OvertakenError(before.text, self._version.text) from None
-            else:
-                return
 
 
 class _OvertakenError(Problem):

@@ -15,6 +15,7 @@ from headgate.api.jobqueue import (
     RetryAffinity,
 )
 from headgate.cli.completion import names_of
+from headgate.cli.durations import read_seconds
 from headgate.cli.filters import pair
 
 
@@ -34,11 +35,13 @@ def read_time_limit(text: str) -> dict[str, Any]:
     """Return a time limit; raises `typer.BadParameter`."""
     reason, value = pair(text, "--time-limit")
     length, _, action = value.partition(":")
-    if not (length.isascii() and length.isdecimal()):
+    try:
+        seconds = read_seconds(length)
+    except typer.BadParameter:
         raise typer.BadParameter(
-            f"must be REASON=SECONDS[:Cancel|Terminate], not {text!r}", param_hint="'--time-limit'"
-        )
-    return {"reason": reason, "maxTimeSeconds": int(length), "action": action or "Cancel"}
+            f"must be REASON=DURATION[:Cancel|Terminate], not {text!r}", param_hint="'--time-limit'"
+        ) from None
+    return {"reason": reason, "maxTimeSeconds": seconds, "action": action or "Cancel"}
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,16 @@ class SpecOptions:
     time_limit: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="REASON=SECONDS[:ACTION]",
-            help="What becomes of a Job too long at the head: InsufficientCapacity=3600:Cancel; may be repeated.",
+            metavar="REASON=DURATION[:ACTION]",
+            help="What becomes of a Job too long at the head: InsufficientCapacity=1h:Cancel; may be repeated.",
             show_default=False,
         ),
     ] = None
     idle_timeout: Annotated[
         int | None,
         typer.Option(
-            metavar="SECONDS",
+            parser=read_seconds,
+            metavar="DURATION",
             help="Scale down what only it uses after so long without Jobs; 0: never.",
             show_default=False,
         ),

@@ -1,32 +1,20 @@
 """`headgate queue drain`, `activate`, `archive` and `terminate`: the states of a queue's life."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Annotated
-
-import typer
+from typing import Final
 
 from headgate.api.jobqueue import JobQueue
 from headgate.api.jobqueue_status import State
 from headgate.cli.confirm import confirm
-from headgate.cli.options import Writing, Yes
+from headgate.cli.options import Waiting, Writing, Yes
 from headgate.cli.output.documents import manifest_of
+from headgate.cli.output.outage import outages_told
 from headgate.cli.queue.names import QueueNames
-from headgate.cli.queue.words import live
+from headgate.cli.queue.words import live, say_if_stuck
 from headgate.cli.verb import Session, verb
 
-
-@dataclass(frozen=True)
-class Waiting:
-    """Whether to wait until a queue has got there."""
-
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is there.")] = False
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", show_default=False, help="Wait so long at most; it is an error then."
-        ),
-    ] = None
+FINISH_FIRST: Final = ("Drained", "Sealed")
+"""States that a queue reaches when all that it has went its way."""
 
 
 @verb()
@@ -48,11 +36,15 @@ async def activate_queue(session: Session, names: QueueNames, *, waiting: Waitin
 
 
 @verb()
-async def archive_queue(session: Session, names: QueueNames, *, waiting: Waiting, writing: Writing) -> None:
+async def archive_queue(
+    session: Session, names: QueueNames, *, yes: Yes = False, waiting: Waiting, writing: Writing
+) -> None:
     """Drain a queue for good, and leave it out of lists.
 
-    Its counts stay. The only way on is to terminate it.
+    Its counts stay. The only way on is to terminate it. So it asks before, unless --yes is given.
     """
+    if not writing.is_rehearsal:
+        confirm(f"Drain for good, with no way back: {', '.join(names)}?", yes=yes)
     await _become(session, names, session.client.queues.archive, "sealing", "Sealed", waiting, writing)
 
 
@@ -66,10 +58,10 @@ async def terminate_queue(
     """
     if not writing.is_rehearsal:
         queues = await session.each(names, session.client.queues.get)
-        names = [queue.name for queue in queues]
         doomed = ", ".join(f"{queue.name} ({live(queue)} live Jobs)" for queue in queues)
-        if names:
+        if queues:
             confirm(f"Cancel all Jobs and end, for good: {doomed}?", yes=yes)
+        names = [queue.name for queue in queues]
     await _become(
         session, names, session.client.queues.terminate, "terminating", "Terminated", waiting, writing
     )
@@ -84,16 +76,21 @@ async def _become(
     waiting: Waiting,
     writing: Writing,
 ) -> None:
-    async def begin(name: str) -> str:
+    async def begin(name: str) -> JobQueue:
         queue = await change(name, dry_run=writing.is_rehearsal)
         left = live(queue)
         writing.say(manifest_of(queue), doing, f", {left} Jobs live" if left else "")
-        return name
+        if there in FINISH_FIRST:
+            say_if_stuck(queue)
+        return queue
 
-    async def end(name: str) -> None:
-        queue = await session.client.queues.wait(name, there, timeout=waiting.timeout)
+    async def end(queue: JobQueue) -> JobQueue:
+        queue = await session.client.queues.wait(queue.name, there, timeout=waiting.timeout)
         writing.say(manifest_of(queue), there.lower())
+        return queue
 
     changed = await session.each(names, begin)
     if waiting.wait and not writing.is_rehearsal:
-        await session.each(changed, end)
+        async with outages_told(session.client):
+            changed = await session.each(changed, end)
+    writing.show([manifest_of(queue) for queue in changed], several=len(names) > 1)

@@ -4,16 +4,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from headgate.api.jobqueue import JobQueue
 from headgate.cli.filters import read_filters
-from headgate.cli.options import Limit, ListOutput, NoHeaders, Sort, Watch
-from headgate.cli.output.listing import Rows, Source, print_list
+from headgate.cli.options import Limit, Listing
+from headgate.cli.output.listing import Source, print_list, resources
 from headgate.cli.queue.columns import COLUMNS
 from headgate.cli.verb import Session, verb
 
 if TYPE_CHECKING:
-    from headgate.client import QueueFilters, QueueSelection
+    from headgate.client import AsyncQueues, QueueFilters, QueueSelection
 
 FILTERS: Final = {
+    "id": "id",
     "name": "name",
     "creator": "creator",
     "pool": "pool",
@@ -31,23 +33,20 @@ async def list_queues(
         typer.Argument(metavar="NAME", show_default=False, help="A name, or a pattern: 'team-*'."),
     ] = None,
     *,
-    output: ListOutput = "table",
     filters: Annotated[
         list[str] | None,
         typer.Option(
             "--filter", metavar="KEY=VALUE", show_default=False, help="Only those; may be repeated."
         ),
     ] = None,
-    sort: Sort = None,
     limit: Limit = None,
     all: Annotated[bool, typer.Option("--all", help="Sealed queues too.")] = False,  # noqa: A002
-    watch: Watch = False,
-    no_headers: NoHeaders = False,
+    listing: Listing,
 ) -> None:
     """List queues.
 
     Keys and fields:
-      --filter  name, creator, pool, project, state, cluster-state, tag.KEY
+      --filter  id, name, creator, pool, project, state, cluster-state, tag.KEY
       --sort    id, name, created, creator, pool, state, cluster-state, priority
 
     A state that is given twice means either of them. Sealed queues are left out unless --all or --filter
@@ -60,18 +59,20 @@ async def list_queues(
       headgate queue list -o name --filter pool=old | xargs headgate queue drain
     """
     given = read_filters(filters, FILTERS, tags=True)
+    if name is not None and "name" in given:
+        raise typer.BadParameter("give NAME or --filter name=..., not both", param_hint="'--filter'")
     pattern = name if name is not None else given.pop("name", None)
-    selection: QueueSelection = given  # type: ignore[assignment]
-    selection["all"] = all
-    queues = session.client.queues
-    listed: QueueFilters = {**selection, "name": pattern, "sort": sort or (), "limit": limit}
-    source = Source(
-        lambda: queues.list(**listed),
+    selection: QueueSelection = {**given, "all": all, "label_selector": listing.selector}  # type: ignore[typeddict-item]
+    listed: QueueFilters = {**selection, **listing.asked(), "name": pattern, "limit": limit}  # type: ignore[typeddict-item]
+    source = source_of(session.client.queues, listed, selection)
+    await print_list(session.client, source, COLUMNS, listing)
+
+
+def source_of(queues: "AsyncQueues", listed: "QueueFilters", selection: "QueueSelection") -> Source[JobQueue]:
+    """Return where a list of queues comes from."""
+    return resources(
+        JobQueue,
         lambda: queues.list_manifests(**listed),
         queues.version,
-        lambda before: queues.watch(pattern, after=before, **selection),
+        lambda before: queues.watch(listed.get("name"), after=before, **selection),
     )
-    try:
-        await print_list(source, Rows(COLUMNS, output, headings=not no_headers), output, watch=watch)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error

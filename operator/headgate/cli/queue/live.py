@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headgate.cli.output.ages import duration
+from headgate.cli.output.outage import in_words
 from headgate.cli.output.table import Column
 from headgate.cli.queue import words
 from headgate.cli.queue.pace import Pace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from headgate.api.jobqueue import JobQueue
+    from headgate.client import Outage
 
 BLOCK: Final = 6
 """The lines of a queue that is shown whole."""
@@ -94,8 +96,16 @@ LINES: Final[tuple[Column[Watched], ...]] = (
 """A line for each change, where nothing can be drawn again."""
 
 
-def render(watched: Sequence[Watched], width: int, height: int) -> RenderableType:
-    """Return the picture: each queue whole if there is room for all of them, or else a line for each."""
+def render(
+    watched: Sequence[Watched], width: int, height: int, outage: Outage | None = None
+) -> RenderableType:
+    """Return the picture: each queue whole if there is room for all of them, or else a line for each.
+
+    In an outage it says on top that it is as of then.
+    """
+    if outage is not None:
+        told = Text(in_words(outage), style="bold red", no_wrap=True, overflow="ellipsis")
+        return Group(told, render(watched, width, height - 1))
     if not watched:
         return Text("No resources found", style="dim")
     if len(watched) * BLOCK <= height:

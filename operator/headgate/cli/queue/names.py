@@ -23,3 +23,4 @@ complete = names_of(_names)
 
 QueueName = Annotated[str, a_name("The queue.", KINDS, _names)]
 QueueNames = Annotated[list[str], some_names("The queues.", KINDS, _names)]
+SomeQueueNames = Annotated[list[str] | None, some_names("The queues; if none is given, all.", KINDS, _names)]

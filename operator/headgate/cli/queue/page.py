@@ -20,6 +20,7 @@ def page(queue: JobQueue) -> str:
     spec, status = queue.spec, queue.status
     about = Page()
     about.add("Name", queue.name)
+    about.add("ID", queue.metadata.uid)
     about.add("Description", spec.description)
     about.add("State", _state(queue))
     about.add("Dispatch", _dispatch(queue))

@@ -6,6 +6,7 @@ import typer
 
 from headgate.cli.options import Writing
 from headgate.cli.output.documents import manifest_of
+from headgate.cli.output.visible import visible
 from headgate.cli.queue.names import QueueName
 from headgate.cli.verb import Session, verb
 
@@ -32,15 +33,14 @@ async def tag_queue(
     """
     queues = session.client.queues
     added, removed = _read(changes or [])
-    if not changes:
+    if changes:
+        queue = await queues.tag(name, added, remove=removed, dry_run=writing.is_rehearsal)
+        writing.report(manifest_of(queue), "tagged" if added else "untagged")
+    elif writing.output is not None:
+        writing.show([manifest_of(await queues.get(name))])
+    else:
         for key, value in sorted((await queues.tags(name)).items()):
-            typer.echo(f"{key}={value}")
-        return
-    if removed:
-        await queues.remove_tags(name, removed, dry_run=writing.is_rehearsal)
-    if added:
-        await queues.add_tags(name, added, dry_run=writing.is_rehearsal)
-    writing.say(manifest_of(await queues.get(name)), "tagged" if added else "untagged")
+            typer.echo(visible(f"{key}={value}"))
 
 
 def _read(changes: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -54,4 +54,6 @@ def _read(changes: list[str]) -> tuple[dict[str, str], list[str]]:
             removed.append(text[:-1])
         else:
             raise typer.BadParameter(f"must be KEY=VALUE to set a tag or KEY- to remove it, not {text!r}")
+    if both := sorted(added.keys() & set(removed)):
+        raise typer.BadParameter(f"{both[0]} is to be set and to be removed: give one of them")
     return added, removed

@@ -10,6 +10,8 @@ from headgate.cli.output.table import Column, Table
 from headgate.client import ForbiddenError, NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.api.jobqueue import JobQueue
     from headgate.client import AsyncClient, Place, QueueLine
 
@@ -22,18 +24,32 @@ PLACES: Final[tuple[Column[Place], ...]] = (
 )
 
 
-async def top_of_line(client: AsyncClient, queue: JobQueue) -> str:
-    """Return who goes next in a queue, and what holds the first of them, as lines of its page."""
-    if queue.status.jobs is not None and not queue.status.jobs.waiting:
-        return lines(None)
-    try:
-        return lines(await client.queues.line(queue.name))
-    except NotFoundError:
-        return lines(None)
-    except ForbiddenError as error:
-        text = Page()
-        text.add(TITLE, f"unknown: you may not {error.right} in the whole cluster")
-        return text.render()
+class TopOfLine:
+    """Who goes next in queues; asked for once for all of them, when the first one is to be told."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._lines: dict[str, QueueLine] | None = None
+
+    async def of(self, queue: JobQueue, shown: Sequence[JobQueue]) -> str:
+        """Return who goes next in one of the queues that are shown, and what holds the first, as lines of its page."""
+        if not _may_wait(queue):
+            return lines(None)
+        try:
+            if self._lines is None:
+                self._lines = await self._client.queues.lines(one.name for one in shown if _may_wait(one))
+        except NotFoundError:
+            return lines(None)
+        except ForbiddenError as error:
+            text = Page()
+            text.add(TITLE, f"unknown: you may not {error.right} in the whole cluster")
+            return text.render()
+        return lines(self._lines.get(queue.name))
+
+
+def _may_wait(queue: JobQueue) -> bool:
+    """Whether a Job may wait in a queue, as far as its status says so."""
+    return queue.status.jobs is None or bool(queue.status.jobs.waiting)
 
 
 def lines(told: QueueLine | None) -> str:

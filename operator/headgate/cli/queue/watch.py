@@ -2,32 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Annotated, Protocol, Self
+from typing import Protocol, Self
 
-import typer
 from rich.console import Console
 from rich.live import Live
 
 from headgate.cli.output.listing import Rows
+from headgate.cli.output.outage import Teller
 from headgate.cli.queue.live import LINES, Watched, render
-from headgate.cli.queue.names import complete, plain
+from headgate.cli.queue.names import SomeQueueNames
 from headgate.cli.verb import Session, verb
-from headgate.client import AsyncClient
+from headgate.client import AsyncClient, Outage
 
 
 @verb()
 async def watch_queues(
     session: Session,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME",
-            show_default=False,
-            help="The queues; if none is given, all.",
-            autocompletion=complete,
-            callback=lambda names: [plain(name) for name in names or ()],
-        ),
-    ] = None,
+    names: SomeQueueNames = None,
 ) -> None:
     """Watch queues fill and empty, until you press Ctrl-C.
 
@@ -57,7 +48,7 @@ async def watch(
             while not following.done() and not enough:
                 await asyncio.wait([following], timeout=screen.period)
                 shown = sorted(watched.values(), key=lambda each: each.queue.name)
-                screen.show(shown)
+                screen.show(shown, client.outage)
                 enough = until is not None and until(shown)
         if following.done():
             following.result()
@@ -89,8 +80,8 @@ class Screen(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *error: object) -> None: ...
-    def show(self, watched: Sequence[Watched]) -> None:
-        """Show how it is now."""
+    def show(self, watched: Sequence[Watched], outage: Outage | None = None) -> None:
+        """Show how it is now or, in an outage, how it was when that began."""
 
 
 def screen_for(console: Console) -> Screen:
@@ -116,10 +107,10 @@ class Drawn:
     def __exit__(self, *error: object) -> None:
         self._live.stop()
 
-    def show(self, watched: Sequence[Watched]) -> None:
+    def show(self, watched: Sequence[Watched], outage: Outage | None = None) -> None:
         """Draw it."""
         width, height = self._console.size
-        self._live.update(render(watched, width, height - 1), refresh=True)
+        self._live.update(render(watched, width, height - 1, outage), refresh=True)
 
 
 class Printed:
@@ -129,6 +120,7 @@ class Printed:
 
     def __init__(self) -> None:
         self._rows = Rows(LINES, "table")
+        self._teller = Teller()
         self._last: dict[str, tuple[object, ...]] = {}
 
     def __enter__(self) -> Self:
@@ -137,8 +129,9 @@ class Printed:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def show(self, watched: Sequence[Watched]) -> None:
+    def show(self, watched: Sequence[Watched], outage: Outage | None = None) -> None:
         """Print the lines."""
+        self._teller.tell(outage)
         changed = [each for each in watched if self._last.get(each.queue.name) != each.state()]
         self._last = {each.queue.name: each.state() for each in watched}
         self._rows.print(changed)

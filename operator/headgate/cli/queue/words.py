@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import typer
+
 from headgate.api.meta import find_condition
 from headgate.api.names import CONDITION_STALLED
 
@@ -57,3 +59,12 @@ def live(queue: JobQueue) -> int:
 def waiting(queue: JobQueue) -> int:
     """Return how many Jobs wait."""
     return queue.status.jobs.waiting if queue.status.jobs else 0
+
+
+def say_if_stuck(queue: JobQueue) -> None:
+    """Say so of a queue that is to finish what it has, and does not as long as it is paused."""
+    if queue.spec.dispatch.paused and (left := waiting(queue)):
+        typer.echo(
+            f"warning: queue {queue.name} is paused: {left} Jobs wait in it until somebody resumes it",
+            err=True,
+        )
