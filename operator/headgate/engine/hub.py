@@ -50,7 +50,9 @@ class Hub:
         self.timers = Timers()
         self.dependents = Dependents(self.jobs, self.stuck, self.timers, self.doom, self.spare)
         self.time_limits = TimeLimits(self.timers, self.confirmations)
-        self.stranded = Stranded(self.jobs, self.queues, self.pools, self.timers, self.confirmations)
+        self.stranded = Stranded(
+            self.jobs, self.queues, self.pools, self.timers, self.confirmations, self.spare
+        )
 
     def pool(self, name: str) -> Pool:
         """Return a pool; one that was never heard of is taken note of."""

@@ -148,6 +148,7 @@ class JobFacts:
         """Do what follows from what a Job is now."""
         if job.admitted_at and job.state is JobState.ACTIVE:
             queue.last_admitted_at = max(queue.last_admitted_at or "", job.admitted_at)
+        self._hub.stranded.look(queue, job, now)
         if job.state is JobState.UNADMITTED and not job.canceling:
             self._hub.corrections.suspend(job)
         if job.managed:
@@ -163,7 +164,6 @@ class JobFacts:
 
     def tell_if_stuck(self, queue: Queue, job: Job, now: float) -> None:
         """Tell a person about a Job that will wait for ever, if it is one; of a missing queue a little later."""
-        self._hub.stranded.look(queue, job, now)
         if self._hub.stuck.look(queue, job):
             self._hub.timers.at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
 

@@ -37,11 +37,11 @@ class ResourceFacts:
         pool.set_resource(resource)
         self._hub.pool_touched(pool)
         if pool.remote is not was_remote:
-            pool.turned_at = now = self._hub.moment.now
+            pool.turned_at = self._hub.moment.now
             for queue in pool.queues.values():
                 for job in queue.jobs.values():
                     self._hub.stuck.look(queue, job)
-                    self._hub.stranded.look(queue, job, now)
+            self._look_for_stranded(pool)
         self._clusters.give_up(pool)
 
     def pool_gone(self, name: str) -> None:
@@ -49,6 +49,7 @@ class ResourceFacts:
         pool = self._hub.pool(name)
         pool.set_resource(None)
         self._hub.pool_touched(pool)
+        self._look_for_stranded(pool)
         self._clusters.give_up(pool)
 
     def pool_broken(self, name: str, message: str) -> None:
@@ -171,6 +172,7 @@ class ResourceFacts:
         if known is None:
             for job in queue.jobs.values():
                 self._clusters.requeue(job)
+                self._hub.stranded.look(queue, job, now)
                 self._jobs.tell_if_stuck(queue, job, now)
         for environment in named_before ^ queue.names_environments:
             self._hub.environments.dirty[environment] = None
@@ -189,7 +191,7 @@ class ResourceFacts:
         queue.set_resource(None)
         for job in queue.jobs.values():
             self._clusters.requeue(job)
-            self._hub.stranded.forget(job)
+            self._hub.stranded.look(queue, job, self._hub.moment.now)
         self._hub.policies.follow(queue)
         self._hub.dirty_pools[pool.name] = None
         self._hub.dirty_queues.pop(name, None)
@@ -200,6 +202,12 @@ class ResourceFacts:
         """Take note that the newest version of a JobQueue makes no sense; the last good one stays in force."""
         self._hub.queue(name).broken = message
         self._hub.dirty_queues[name] = None
+
+    def _look_for_stranded(self, pool: Pool) -> None:
+        """Find out who waits in vain after a pool has come to have other clusters, or none."""
+        for queue in pool.queues.values():
+            for job in queue.jobs.values():
+                self._hub.stranded.look(queue, job, self._hub.moment.now)
 
     def _set_policy(self, name: str, resource: SchedulingPolicy | None) -> None:
         for queue in self._hub.policies.set_resource(name, resource):

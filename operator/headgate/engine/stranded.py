@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from headgate.api.names import REASON_WRONG_MANAGER
 from headgate.engine.job import JobState
 from headgate.engine.stuck import misplaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from headgate.engine.confirmations import Confirmations
     from headgate.engine.job import Job
@@ -38,19 +39,25 @@ class Stranded:
         pools: Mapping[str, Pool],
         timers: Timers,
         confirmations: Confirmations,
+        spare: Callable[[Job], None],
     ) -> None:
         self._jobs = jobs
         self._queues = queues
         self._pools = pools
         self._timers = timers
         self._confirmations = confirmations
+        self._spare = spare
         self._since: dict[str, float] = {}
         """Since when each waits in vain, in seconds, by UID."""
 
     def look(self, queue: Queue, job: Job, now: float) -> None:
-        """Take note whether a Job waits in vain."""
+        """Take note whether a Job waits in vain; one that was to be ended for that, and does not any more, is spared."""
         if not _waits_in_vain(queue, job):
             self.forget(job)
+            if job.doomed is not None and job.doomed[0] == REASON_WRONG_MANAGER:
+                job.doomed = None
+                self._spare(job)
+                self._confirmations.want(queue.name)
         elif job.uid not in self._since:
             self._since[job.uid] = now
             self._look_again(job.uid)

@@ -85,6 +85,34 @@ def test_a_pool_that_is_put_right_saves_it(when: str) -> None:
     assert one.later(1_000).cancels() == {}
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["before it is written", "before it is written again"])
+def test_a_pool_that_is_put_right_saves_one_that_is_to_be_ended(refused: bool) -> None:
+    one = world(a_job("early")).later(STRANDED_SECONDS)
+    one.decide()
+    confirmed(one)
+    if refused:
+        assert one.cancels() == {"early": "WrongManager"}
+        one.refuses("early")
+    one.engine.pool_gone("default")
+    assert one.later(60).cancels() == {}
+    one.given(a_pool("default", "here", uid="anew"))
+    assert one.clusters() == {"early": "here"}
+
+
+def test_one_that_is_to_be_ended_is_not_when_its_queue_goes() -> None:
+    one = world(a_job("early")).later(STRANDED_SECONDS)
+    one.decide()
+    confirmed(one).engine.queue_gone("gold")
+    assert one.cancels() == {}
+
+
+def test_one_that_is_saved_may_still_be_ended_for_another_reason() -> None:
+    one = world(a_job("early")).later(STRANDED_SECONDS)
+    one.decide()
+    confirmed(one).when(a_queue(state="Terminated", generation=2)).engine.pool_gone("default")
+    assert ended(one) == {"early": "Canceled"}
+
+
 def test_a_pool_that_became_what_it_is_gives_its_time_anew() -> None:
     one = world(a_job("early")).later(STRANDED_SECONDS - 1)
     one.decide()
