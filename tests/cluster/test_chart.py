@@ -734,3 +734,11 @@ def test_kubeconfigs_are_trusted_only_if_wanted(trusted: str) -> None:
     (deployment,) = [body for body in bodies if body["kind"] == "Deployment"]
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert ("--trust-kubeconfigs" in container["args"]) == (trusted == "true")
+
+
+def test_the_times_of_the_election_are_the_operators() -> None:
+    bodies = rendered("--set=leaderElection.leaseDurationSeconds=60,leaderElection.renewDeadlineSeconds=40")
+    (deployment,) = [body for body in bodies if body["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    times = [argument for argument in container["args"] if argument.endswith(("60", "40", "=2"))]
+    assert times == ["--lease-duration-seconds=60", "--renew-deadline-seconds=40", "--retry-period-seconds=2"]

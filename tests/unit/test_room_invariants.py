@@ -11,7 +11,7 @@ from tests.cluster.harness.requests import of_job, of_pod, quantity
 from tests.unit.test_invariants import Record
 
 HOME = [{"name": "room", "order": 1}]
-TWO = {"capacity": {"cpu": "2"}}
+TWO: dict[str, Any] = {"capacity": {"cpu": "2"}}
 
 
 class Room(Record):
@@ -87,7 +87,7 @@ def test_more_than_there_is_room_for() -> None:
 
 
 def test_a_lower_capacity_is_in_force_once_its_generation_is_observed() -> None:
-    lower = {"capacity": {"cpu": "1"}}
+    lower: dict[str, Any] = {"capacity": {"cpu": "1"}}
     record = Room()
     record.admit("a")
     decided = len(record.seen)

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
 from headgate.kube.client import UNREACHABLE, ApiError
 
@@ -23,21 +23,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS: Final = 15
-"""How long the others wait for a leader that does not renew."""
-RENEW_SECONDS: Final = 10.0
-"""A leader that could not renew for so long steps down: before the others may take over."""
-RETRY_SECONDS: Final = 2.0
+
+class Timing(NamedTuple):
+    """The times of an election, in seconds, as client-go has them."""
+
+    lease_duration: int = 15
+    """How long the others wait for a leader that does not renew."""
+    renew_deadline: float = 10.0
+    """A leader that could not renew for so long steps down: before the others may take over."""
+    retry_period: float = 2.0
 
 
 class Leadership:
     """One replica's candidacy for the lead."""
 
-    def __init__(self, api: Api, *, name: str, namespace: str, identity: str) -> None:
+    def __init__(self, api: Api, *, name: str, namespace: str, identity: str, timing: Timing) -> None:
         self._api = api
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self._identity = identity
+        self._timing = timing
         self._term = 0
         self._won = asyncio.Event()
         self._observed: tuple[object, ...] = ()
@@ -88,20 +93,20 @@ class Leadership:
 
     async def _run(self) -> None:
         while not await self._attempt():
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._timing.retry_period)
         self._won.set()
         renewed_at = monotonic()
         while True:
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._timing.retry_period)
             if await self._attempt():
                 renewed_at = monotonic()
-            elif monotonic() - renewed_at > RENEW_SECONDS or not await self.still_leads():
+            elif monotonic() - renewed_at > self._timing.renew_deadline or not await self.still_leads():
                 return
 
     async def _attempt(self) -> bool:
         """Try to take or to renew the Lease; False where that did not work out, for whatever reason."""
         try:
-            async with asyncio.timeout(RENEW_SECONDS / 2):
+            async with asyncio.timeout(self._timing.renew_deadline / 2):
                 lease = await self._read()
                 if lease is None:
                     await self._create()
@@ -151,7 +156,7 @@ class Leadership:
         observed = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if observed != self._observed:
             self._observed, self._observed_at = observed, monotonic()
-        duration = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        duration = spec.get("leaseDurationSeconds") or self._timing.lease_duration
         return not holder or monotonic() - self._observed_at > duration
 
     def _is_mine(self, spec: Json) -> bool:
@@ -160,7 +165,7 @@ class Leadership:
     def _mine(self) -> Json:
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": LEASE_SECONDS,
+            "leaseDurationSeconds": self._timing.lease_duration,
             "renewTime": _now(),
         }
 
