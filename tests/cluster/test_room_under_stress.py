@@ -172,7 +172,7 @@ def test_killed_again_and_again(
         assert not any(left.values()), left
         return True
 
-    eventually(finished, within=300, every=0.5)
+    eventually(finished, within=900, every=0.5)
     for queue in queues:
         settled(given.full(queue))
     assert [outcome(body) for body in given.all_jobs()] == ["succeeded"] * count

@@ -47,9 +47,9 @@ def renewed_after(site: Site, since: str) -> bool:
 def restart_the_api_server(site: Site, operator: OperatorProcess) -> None:
     """Restart it under an operator that has felt that it is away.
 
-    A leader that cannot renew its Lease within ten seconds steps down, and rightly so, but to start an API server may
-    take longer. So the operator is held still for that part, once it has failed to renew. Its clock goes on, but what
-    it does first when it goes on itself is to try again.
+    A leader that cannot renew its Lease in time steps down, and rightly so, but to start an API server may take longer.
+    So the operator is held still for that part, once it has failed to renew. Its clock goes on, but what it does first
+    when it goes on itself is to try again.
     """
     before = operator.log.read_text().count(CANNOT_RENEW)
     site.cluster.stop_component(API_SERVER)
@@ -90,7 +90,7 @@ def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> N
                 since = eventually(site.lease)["renewTime"]
                 eventually(partial(renewed_after, site, since))
 
-            given.succeeded("line", full + 80, within=240)
+            given.succeeded("line", full + 80, within=900)
             given.succeeded("runs", 20)
             eventually(lambda: exact(site, given, "line") and exact(site, given, "runs"))
             assert peaks(recorder.record(), given.full("line"))[0] == 7
@@ -155,17 +155,16 @@ def test_connections_are_cut_again_and_again(
                 given.jobs(25, "line", prefix=f"line-{parts}", seconds=0.1)
                 given.jobs(15, "free", prefix=f"free-{parts}", seconds=0.1)
                 given.jobs(6, "runs", prefix=f"runs-{parts}", seconds=0.1)
-                # Not oftener: a leader that cannot renew its Lease for 10 s, try as it may, steps down.
-                for _ in range(3):
-                    since = site.lease()["renewTime"]
-                    for _ in range(2):
-                        time.sleep(rng.uniform(0.02, 0.3))
-                        eventually(lambda: len(wire), every=0.01)
-                        cuts += wire.cut()
-                    eventually(partial(renewed_after, site, since))
+                since = site.lease()["renewTime"]
+                for _ in range(6):
+                    time.sleep(rng.uniform(0.02, 0.3))
+                    eventually(lambda: len(wire), every=0.01)
+                    cuts += wire.cut()
+                # Not oftener: a leader that cannot renew its Lease in time, try as it may, steps down.
+                eventually(partial(renewed_after, site, since))
                 parts += 1
             for queue, count in (("line", 25), ("free", 15), ("runs", 6)):
-                given.succeeded(queue, full[queue] + parts * count)
+                given.succeeded(queue, full[queue] + parts * count, within=900)
                 settled(given.full(queue))
             assert cuts >= parts * 6
             assert operator.leads

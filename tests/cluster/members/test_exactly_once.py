@@ -165,7 +165,7 @@ def test_all_jobs_are_done_once(
             assert not any(left.values()), left
             return True
 
-        eventually(finished, within=240, every=0.5)
+        eventually(finished, within=900, every=0.5)
         eventually(fleet.settled)
     revoke_next()
 

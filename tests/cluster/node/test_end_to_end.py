@@ -103,7 +103,7 @@ def test_sixty_jobs_while_the_operator_and_kubelet_fall_over(
         assert not finished(team, submitted), "all was over before the operator and kubelet were"
         release.next_leader(term)
 
-        eventually(lambda: finished(team, submitted), within=300)
+        eventually(lambda: finished(team, submitted), within=900)
         outcomes = Counter((one.queue, one.outcome) for one in submitted)
         for queue in QUEUES:
             wanted = {name: outcomes[queue, name] for name in FINISHED}
