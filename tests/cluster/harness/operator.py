@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 30.0
 """What Kubernetes gives a Pod to end."""
+LOST_LEAD = 3
+"""The exit code of a replica that has lost the lead."""
 KEEPS_THE_LEAD = ("--lease-duration-seconds=60", "--renew-deadline-seconds=50")
 """Who leads is rarely what a test is about, and an API server on a busy machine may not answer for a while."""
 
