@@ -32,7 +32,7 @@ from tests.cluster.harness.client import (
 )
 from tests.cluster.harness.cluster import CHART, ROOT, Kubectl, kubectl_for
 from tests.cluster.harness.invariants import recount
-from tests.cluster.harness.operator import OperatorProcess
+from tests.cluster.harness.operator import LOST_LEAD, OperatorProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ FULL_NAME = "prod-headgate"
 SYSTEM = "gates"
 ACCOUNT = f"system:serviceaccount:{SYSTEM}:{FULL_NAME}"
 WHERE = ("--namespace", SYSTEM)
-WAIT = ("--wait", "--timeout=180s")
+WAIT = ("--wait", "--timeout=10m")
 TEAM = "team"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases/{FULL_NAME}"
 BINDINGS = "validatingadmissionpolicybindings,mutatingadmissionpolicybindings"
@@ -582,14 +582,15 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     eventually(lambda: "NEWER" in site.kubectl("get", "jobqueues").stdout)
     assert everything(site) == before
     assert site.counts("narrow") == counts
-    assert operator.leads
+    eventually(lambda: operator.leads)
     site.submit("after-upgrade", "brief")
     eventually(lambda: site.complete("after-upgrade"))
 
     # Uninstall, while the operator runs: its rights go first, and it still ends.
     before = everything(site)
     site.uninstall()
-    assert operator.stop() == 0
+    # Where that took long, it has stepped down, as it could not renew its Lease.
+    assert operator.stop() in (0, LOST_LEAD)
     assert everything(site) == before
     assert untouched() == mine
     eventually(lambda: {name.split(".")[0] for name in site.of_the_release()} == KEPT_POLICY, every=1)
@@ -603,7 +604,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     # The bindings that are left say nothing: a queue that took in nothing does, a queue goes with its bindings.
     eventually(lambda: not site.submit("probe", "narrow", dry_run=True, suspend=False)["spec"]["suspend"])
     assert not site.submit("probe", "narrow", suspend=False)["spec"]["suspend"]
-    body = site.submit("into-closed", "closed")
+    body = eventually(lambda: site.submit("into-closed", "closed"))
     assert "headgate.dev/pool" not in body["metadata"]["labels"]
     eventually(lambda: site.complete("into-closed"))
     assert site.submit("asked-to-wait", "brief", suspend=True)["spec"]["suspend"]
@@ -635,6 +636,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
         eventually(lambda: site.admitted("runs-long"))
         assert not site.waits("leaves")
         eventually(lambda: site.counts("narrow")["active"] == 1)
+        eventually(lambda: site.submit("probe", "narrow", dry_run=True)["spec"]["suspend"])
         site.submit("last", "narrow")
         assert site.waits("last")
         eventually(lambda: "is Drained" in refusal(site, "closed"))
@@ -671,6 +673,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     anew = site.operator("anew", "headgate", "elsewhere").wait_until_leading()
     try:
         eventually(lambda: site.names(BINDINGS, "-l", "headgate.dev/queue=default"))
+        eventually(lambda: site.submit("probe", "default", dry_run=True)["spec"]["suspend"])
         site.submit("anew", "default")
         eventually(
             lambda: (

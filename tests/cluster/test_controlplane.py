@@ -19,6 +19,7 @@ import pytest
 from controlplane import ClusterAccess, ControlPlane, ControlPlaneError
 from controlplane.client import Client
 from controlplane.controlplane import COMPONENTS
+from controlplane.process import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +66,7 @@ def created(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return dict(answer)
 
 
-def eventually(look: Callable[[], T], seconds: float = 120) -> T:
+def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
     deadline = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, "it did not happen in time"

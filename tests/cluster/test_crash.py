@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.harness.client import RefusedError, User, eventually
 from tests.cluster.harness.cluster import VALIDATING
 from tests.cluster.harness.invariants import ADMITTED_AT, outcome, peaks, why_failed
+from tests.cluster.harness.operator import LOST_LEAD
 from tests.cluster.harness.proxy import Gate, through
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def test_a_leader_that_hangs_is_replaced(site: Site, replicas: Replicas) -> None
     with first.frozen():
         eventually(partial(lease_of, site, "second"))
 
-    assert first.wait_for_end() == 3
+    assert first.wait_for_end() == LOST_LEAD
     assert site.lease()["leaseTransitions"] == before["leaseTransitions"] + 1
 
 
@@ -182,7 +183,7 @@ def test_a_frozen_leader_wakes_up_deposed(
         try:
             tried = eventually(refused, every=0.02)
             gate.release()
-            assert old.wait_for_end() == 3
+            assert old.wait_for_end() == LOST_LEAD
         finally:
             new.signal(signal.SIGCONT)
     assert "is not the current term" in tried[0]["responseStatus"]["message"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 import yaml
-from tests.cluster.harness.client import ENDLESS, eventually
+from tests.cluster.harness.client import ENDLESS, PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,14 @@ def test_create_get_and_update(headgate: Headgate, name: str, given: User) -> No
     page = headgate.ok("queue", "get", name, user="bob")
     assert page.startswith(f"Name:{'':18}{name}\n")
     assert "by alice" in page
-    assert yaml.safe_load(headgate.ok("queue", "get", name, "-o", "yaml")) == _tidy(given.get_queue("q"))
+
+    def same() -> bool:
+        # Two reads: the operator may write a status between them.
+        return bool(
+            yaml.safe_load(headgate.ok("queue", "get", name, "-o", "yaml")) == _tidy(given.get_queue("q"))
+        )
+
+    eventually(same)
     assert headgate.ok("queue", "get", f"jq/{name}", "-o", "name") == f"jobqueue.headgate.dev/{name}\n"
     both = headgate("queue", "get", name, "nobody", "-o", "json")
     assert (both.code, [item["metadata"]["name"] for item in both.json["items"]]) == (1, [name])
@@ -104,7 +111,7 @@ def test_lists(headgate: Headgate, given: User) -> None:
     assert names("--sort", "pool:desc", "--sort", "name:desc", "--limit", "2") == ["q2", "q1"]
     assert names("--filter", "pool=default", "--filter", "tag.team=search") == ["q1"]
     assert names("--filter", "creator=nobody") == []
-    headgate.ok("queue", "archive", given.full("q1"), "--wait", "--timeout", "60")
+    headgate.ok("queue", "archive", given.full("q1"), "--wait", "--timeout", f"{PATIENCE:.0f}")
     assert names() == ["q0", "q2"]
     assert (
         names("--all") == names("--filter", "state=Sealed", "--filter", "state=Active") == ["q0", "q1", "q2"]

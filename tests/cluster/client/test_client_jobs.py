@@ -128,6 +128,7 @@ def test_cancel(client: Client, editor: Client, viewer: Client, given: User) -> 
         client.jobs.cancel("runs")
 
     given.change_queue("line", dispatch={"paused": True})
+    eventually(lambda: given.status("line")["dispatch"]["paused"])
     given.job("mine", "line")
     with pytest.raises(ForbiddenError) as no:
         viewer.jobs.cancel("mine", namespace=given.namespace)

@@ -261,7 +261,7 @@ async def test_the_same_with_asyncio(site: Site, given: User) -> None:
 
         watching = asyncio.create_task(paused())
         await client.queues.pause(given.full("one"), note="now")
-        assert await asyncio.wait_for(watching, 60) == "now"
+        assert await asyncio.wait_for(watching, PATIENCE) == "now"
     with pytest.raises(RuntimeError, match="the client was closed"):
         await client.queues.get("one")
 
