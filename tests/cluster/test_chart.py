@@ -636,7 +636,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
         eventually(lambda: site.admitted("runs-long"))
         assert not site.waits("leaves")
         eventually(lambda: site.counts("narrow")["active"] == 1)
-        eventually(lambda: site.submit("probe", "narrow", dry_run=True)["spec"]["suspend"])
+        eventually(lambda: site.submit("asked", "narrow", dry_run=True)["spec"]["suspend"])
         site.submit("last", "narrow")
         assert site.waits("last")
         eventually(lambda: "is Drained" in refusal(site, "closed"))
@@ -673,7 +673,7 @@ def test_upgrade_uninstall_and_back(site: Site, operator: OperatorProcess) -> No
     anew = site.operator("anew", "headgate", "elsewhere").wait_until_leading()
     try:
         eventually(lambda: site.names(BINDINGS, "-l", "headgate.dev/queue=default"))
-        eventually(lambda: site.submit("probe", "default", dry_run=True)["spec"]["suspend"])
+        eventually(lambda: site.submit("asked", "default", dry_run=True)["spec"]["suspend"])
         site.submit("anew", "default")
         eventually(
             lambda: (

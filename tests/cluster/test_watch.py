@@ -71,7 +71,9 @@ def exact(site: Site, given: User, queue: str) -> bool:
 def test_the_api_server_restarts_in_mid_run(own_site: Site, tmp_path: Path) -> None:
     """Its memory of watches is gone with it, so the operator is told 410 and lists anew."""
     site = own_site
-    operator = site.operator(tmp_path).start().wait_until_leading()
+    # However long it takes to start an API server twice.
+    times = ("--lease-duration-seconds=1200", "--renew-deadline-seconds=900")
+    operator = site.operator(tmp_path, arguments=times).start().wait_until_leading()
     given = site.given()
     try:
         with watched(site.recorder(), may_relist=True) as recorder:

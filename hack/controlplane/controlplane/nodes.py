@@ -78,8 +78,8 @@ def create(client: Client, count: int, shape: NodeShape) -> None:
         for attempt in range(ATTEMPTS):
             time.sleep(attempt)
             status, answer = client.request("POST", "/api/v1/nodes", body)
-            # An API server under load may carry out a request and not get to say so.
-            if status == 201 or (attempt and status == 409):
+            # An API server under load may have carried out a request and not got to say so.
+            if status in (201, 409):
                 break
         else:
             raise ControlPlaneError(f"could not create a node: {status} {answer}")
