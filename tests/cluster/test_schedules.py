@@ -233,9 +233,14 @@ def test_each_tick_waits_and_goes(page: Page, ticking: Schedule, site: Site) -> 
     eventually(lambda: "succeeded" in map(outcome, ticking.made()))
 
     page.run("Hold what waits")
-    (waiting,) = eventually(lambda: [job for job in ticking.made() if waits(job)])
-    eventually(lambda: site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["jobs"]["waiting"] == 1)
-    name = waiting["metadata"]["name"]
+    eventually(lambda: site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["dispatch"]["paused"])
+
+    def held() -> str:
+        names = [job["metadata"]["name"] for job in ticking.made() if waits(job)]
+        known = site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["jobs"]["waiting"]
+        return names[0] if names and known == len(names) else ""
+
+    name = eventually(held)
     assert waits(ticking.given.get_job(name))
     page.run("Let it go on")
 

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, JOBS, User, eventually, next_second
+from tests.cluster.harness.client import ENDLESS, JOBS, PATIENCE, User, eventually, next_second
 from tests.cluster.harness.cluster import LEASE, RBAC
 
 from headgate.api.times import seconds
@@ -285,7 +285,7 @@ def test_what_holds_it(client: Client, viewer: Client, given: User) -> None:
 def test_of_what_there_is_nothing_to_say(client: Client, given: User) -> None:
     given.queue("line")
     given.job("done", "line", seconds=0.1)
-    client.jobs.wait("done", timeout=120)
+    client.jobs.wait("done", timeout=PATIENCE)
     given.job("free", None)
 
     with pytest.raises(RefusedError, match=r'Job ".*/done" is finished: completed'):

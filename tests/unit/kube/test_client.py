@@ -50,7 +50,7 @@ async def test_an_answer_that_is_not_json_is_none() -> None:
     async with answering("<html>sign in</html>\n") as api:
         with pytest.raises(UNREACHABLE):
             await api.call("GET", "/version")
-        async with api.watch("/apis/batch/v1/jobs", silence=1) as events:
+        async with api.watch("/apis/batch/v1/jobs", silence=60) as events:
             with pytest.raises(UNREACHABLE):
                 await anext(events)
         assert await api.text("/readyz") == "<html>sign in</html>\n"
