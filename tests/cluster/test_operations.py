@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -333,12 +334,12 @@ def test_uninstall(second: World, folder: Path, restored: OperatorProcess) -> No
     assert {body["metadata"]["name"] for body in second.site.admin.items(QUEUES)} == queues
     assert second.waits("train")
 
-    def released() -> bool:
+    def followed(section: str) -> bool:
         # A policy stays in force for a moment after it was deleted.
-        second.page.run("Release the Jobs that wait")
+        second.page.run(section)
         return True
 
-    eventually(released)
+    eventually(partial(followed, "Release the Jobs that wait"))
     for name in ("train", "fourth"):
         eventually(lambda name=name: outcome(second.job(name)) == "succeeded")  # type: ignore[misc]
 
@@ -348,7 +349,7 @@ def test_uninstall(second: World, folder: Path, restored: OperatorProcess) -> No
     assert "headgate.dev" not in crds
     assert second.job("train")["metadata"]["uid"]
 
-    second.page.run("Install again")
+    eventually(partial(followed, "Install again"))
     assert "headgate.dev/queue" not in second.job("train")["metadata"]["labels"]
     assert "gates-headgate" in second.site.kubectl("get", "deployments", "-n", "other").stdout
     jobs = {job["metadata"]["name"] for job in second.site.admin.items(JOBS)}

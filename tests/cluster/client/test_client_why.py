@@ -175,18 +175,20 @@ def test_the_lines_of_several_queues_take_one_list(
         given.until_waiting(queue, 3)
     names = [given.full("one"), given.full("two")]
     alone = {name: client.queues.line(name) for name in names}
-    lists: list[str] = []
+    begun: list[str] = []
     call = Api.call
 
     async def counted(api: Api, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
-        lists.append(path)
+        # How many pages a list has is up to those who left Jobs here before.
+        if not (more.get("params") or {}).get("continue"):
+            begun.append(path)
         return await call(api, method, path, *rest, **more)
 
     monkeypatch.setattr(Api, "call", counted)
     together = client.queues.lines(names)
 
     assert together == alone
-    assert lists.count(JOBS) == 1
+    assert begun.count(JOBS) == 1
 
 
 def test_without_an_operator_nothing_goes(
