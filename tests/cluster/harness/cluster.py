@@ -247,7 +247,9 @@ class Site(ApiServer):
     def without_policies(self, *names: str) -> Iterator[None]:
         """Take policies out of force for a while: when they are, and until they are in force again."""
         probes = Probes(self.given(), term=lambda: str(self.lease()["leaseTransitions"]))
+        in_force = [probes.of(name) for name in names]
         probes.prepare()
+        eventually(lambda: all(asked() for asked in in_force))
         saved = [
             self.admin.get(f"{path}/{RELEASE}-{name}")
             for name in names
@@ -256,15 +258,13 @@ class Site(ApiServer):
         for body in saved:
             self.admin.delete(_path(body))
         try:
-            for name in names:
-                eventually(lambda name=name: not probes.in_force(name))  # type: ignore[misc]
+            eventually(lambda: not any(asked() for asked in in_force))
             yield
         finally:
             for body in saved:
                 metadata = {key: body["metadata"][key] for key in ("name", "labels")}
                 self.admin.create(_path(body).rpartition("/")[0], {**body, "metadata": metadata})
-            for name in names:
-                eventually(partial(probes.in_force, name))
+            eventually(lambda: all(asked() for asked in in_force))
             probes.clear()
 
 

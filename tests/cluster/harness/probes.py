@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster.harness.client import RefusedError
+from tests.cluster.harness.client import POOLS, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,28 +17,38 @@ Json = dict[str, Any]
 QUEUE = "nowhere"
 """There is no such queue, so nobody lets its Jobs through."""
 RUNS, WAITS = "runs", "waits"
+POOL = "probe"
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Asks for what is not carried out, of two Jobs in a namespace of its own: one in no queue, and one that waits."""
+    """Asks for what is not carried out.
+
+    It is asked of two Jobs in a namespace of its own, one in no queue and one that waits, and of a pool whose cluster
+    nobody reaches.
+    """
 
     given: User
     term: Callable[[], str]
     """Returns the current term of the operator."""
 
     def prepare(self) -> None:
-        """Make the Jobs, which have no Pods."""
+        """Make the Jobs, which have no Pods, and the pool."""
         self.given.job(RUNS, None, parallelism=0)
         self.given.job(WAITS, QUEUE, parallelism=0, suspend=True)
+        self._create_pool(POOL)
+        # Who was ever said to be in the pool does not leave it just like that.
+        known = [{"name": self.given.full(POOL), "state": "Pending", "active": 0}]
+        self.given.client.patch(f"{self._pool_path}/status", {"status": {"clusters": known}})
 
     def clear(self) -> None:
         """Remove them."""
         for name in (RUNS, WAITS):
             self.given.client.delete(f"{self.given.jobs_path}/{name}")
+        self.given.client.delete(self._pool_path)
 
-    def in_force(self, policy: str) -> bool:
-        """Whether the API server goes by a policy of this name."""
+    def of(self, policy: str) -> Callable[[], bool]:
+        """Return a function that tells whether the API server goes by a policy; KeyError where none is known for it."""
         label, term = {"headgate.dev/queue": self.given.full(QUEUE)}, {"headgate.dev/term": self.term()}
         asked: dict[str, Callable[[], bool]] = {
             "job-submit": lambda: bool(self._created()["spec"].get("suspend")),
@@ -48,8 +58,31 @@ class Probes:
                 lambda: self._changed(WAITS, {"annotations": term}, suspend=False)
             ),
             "job-keep": lambda: "forged" not in self._relabelled("forged").values(),
+            "pool-clusters": lambda: is_refused(lambda: self._create_pool("twin", "?dryRun=All")),
+            "pool-removal": lambda: is_refused(self._left_by_its_cluster),
         }
-        return asked[policy]()
+        return asked[policy]
+
+    @property
+    def _pool_path(self) -> str:
+        return f"{POOLS}/{self.given.full(POOL)}"
+
+    def _create_pool(self, name: str, query: str = "") -> Json:
+        body = {
+            "apiVersion": "headgate.dev/v1alpha1",
+            "kind": "ClusterPool",
+            "metadata": {"name": self.given.full(name)},
+            "spec": {"clusters": [self._cluster(POOL)]},
+        }
+        return self.given.client.create(POOLS + query, body)
+
+    def _left_by_its_cluster(self) -> Json:
+        change = {"spec": {"clusters": [self._cluster("another")]}}
+        return self.given.client.patch(f"{self._pool_path}?dryRun=All", change)
+
+    def _cluster(self, name: str) -> Json:
+        secret = {"namespace": self.given.namespace, "name": "nowhere"}
+        return {"name": self.given.full(name), "kubeconfigSecretRef": secret}
 
     def _created(self, **annotations: str) -> Json:
         named = {f"headgate.dev/{key}": value for key, value in annotations.items()}

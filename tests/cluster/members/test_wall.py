@@ -141,7 +141,7 @@ def test_of_two_pools_that_name_one_cluster_the_older_has_it(walled: Fleet, give
     (east,) = given.client.get(f"{POOLS}/{given.full('mine')}")["spec"]["clusters"]
     next_second()
     with site.without_policies("pool-clusters"):
-        eventually(lambda: walled.pool("twin", east, onClusterLost="Requeue", lostAfterSeconds=5))
+        walled.pool("twin", east, onClusterLost="Requeue", lostAfterSeconds=5)
 
     found = walled.until_state("east", "Pending", "has a cluster of this name", pool="twin")
     assert found["active"] == 0
