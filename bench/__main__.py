@@ -128,12 +128,12 @@ def _engine(figures: dict[str, float], details: dict[str, Any], *, waiting: int,
 
 
 def _growth(kind: engine.Kind, figures: dict[str, float], waiting: int, decisions: int) -> dict[str, float]:
-    """Measure what a decision costs where this is in use, and return it in microseconds by what waits."""
-    shapes = [engine.Shape(waiting // 100, 10, 10, kind), engine.Shape(waiting, 10, 10, kind)]
+    """Measure what a decision costs where this is in use; return it in microseconds by what waits, or runs beside."""
+    shapes = engine.growth(kind, waiting)
     small, large = engine.measure(shapes, decisions=decisions, rounds=5)
     figures[engine.GROWTHS[kind]] = round(large.decision / small.decision, 2)
     return {
-        str(shape.waiting): round(cost.decision * 1e6, 2)
+        str(shape.beside or shape.waiting): round(cost.decision * 1e6, 2)
         for shape, cost in zip(shapes, (small, large), strict=True)
     }
 

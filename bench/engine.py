@@ -5,7 +5,9 @@ a new one takes its place at the end of the line. Only the decisions are timed: 
 that each was carried out. What the watch brings (four facts a Job) is timed apart.
 
 Where queues name a compute environment it is always full: whoever waits for it is woken as Jobs finish. For backfill
-each queue has a Job at its head that does not fit as long as another one runs, and everything else passes it.
+each queue has a Job at its head that does not fit as long as another one runs, and everything else passes it. For wide
+backfill there are many such queues, and as many Jobs as are said run beside, each with a deadline of its own: all of
+them have to end before a head fits.
 
 CPU time of the thread, not the clock on the wall: neighbours on the machine shall not count.
 """
@@ -14,10 +16,11 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from statistics import median
 from time import thread_time
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from headgate.api.clusterpool import ClusterPool, ClusterPoolSpec, PoolMember
 from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentSpec
@@ -30,6 +33,9 @@ from headgate.engine.decisions import Admit
 from headgate.engine.engine import Engine
 from headgate.engine.job import Job, JobState
 
+if TYPE_CHECKING:
+    from headgate.api.requests import Request
+
 BATCH: Final = 32
 """Decisions asked for at a time, as the dispatcher does."""
 NOW: Final = 1_800_000_000.0
@@ -39,13 +45,17 @@ BATCH_SECONDS: Final = 0.01
 CORES: Final = 2 * BATCH
 """The capacity of the environment; Jobs ask for one core."""
 
-Kind = Literal["plain", "environments", "fair share", "backfill"]
+LONG_SECONDS: Final = 1_000_000
+"""How long a Job at least runs that runs beside."""
+
+Kind = Literal["plain", "environments", "fair share", "backfill", "wide backfill"]
 GROWTHS: Final[dict[Kind, str]] = {
     "environments": "environments_growth",
     "fair share": "fair_share_growth",
     "backfill": "backfill_growth",
+    "wide backfill": "backfill_wide_growth",
 }
-"""The figure of each kind: a decision with all that waits over one with a hundredth of it."""
+"""The figure of each kind: a decision with all that waits, or runs beside, over one with a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +66,23 @@ class Shape:
     queues: int
     projects: int
     kind: Kind = "plain"
+    beside: int = 0
+    """Jobs that run all the time."""
 
     @property
     def environment(self) -> str | None:
         """The compute environment of its queues, if they have one."""
-        return "cores" if self.kind in ("environments", "backfill") else None
+        return "cores" if self.backfills or self.kind == "environments" else None
+
+    @property
+    def backfills(self) -> bool:
+        """Whether Jobs pass the heads of its queues."""
+        return self.kind in ("backfill", "wide backfill")
+
+    @property
+    def cores(self) -> int:
+        """The capacity of the environment: all but a batch of it is used by what runs beside, if anything does."""
+        return self.beside + BATCH if self.beside else CORES
 
 
 @dataclass(frozen=True)
@@ -81,14 +103,14 @@ class World:
         self._now = NOW
         self.engine = Engine()
         self.engine.pool_changed(_pool())
-        self.engine.environment_changed(_environment(), NOW)
+        self.engine.environment_changed(_environment(shape.cores), NOW)
         self.engine.scheduling_policy_changed(_policy(shape.projects), NOW)
         for number in range(shape.queues):
             self.engine.queue_changed(_queue(number, shape), NOW)
         jobs: list[Job] = []
-        if shape.kind == "backfill":
-            jobs.append(self._half())
-            jobs += [self._job(number, JobState.WAITING, cores=CORES) for number in range(shape.queues)]
+        if shape.backfills:
+            jobs += [self._long(number) for number in range(shape.beside)] or [self._half()]
+            jobs += [self._job(number, JobState.WAITING, cores=shape.cores) for number in range(shape.queues)]
         jobs += [self._next() for _ in range(shape.waiting)]
         self.engine.listed(jobs, next(self._versions), NOW)
 
@@ -136,6 +158,12 @@ class World:
         job.deadline = None
         return job
 
+    def _long(self, number: int) -> Job:
+        """Return a Job that runs beside, for longer than all before it."""
+        job = self._job(next(self._serial), JobState.ACTIVE)
+        job.deadline = LONG_SECONDS + number
+        return job
+
     def _job(self, serial: int, state: JobState, *, cores: int = 1) -> Job:
         shape = self._shape
         queue = serial % shape.queues
@@ -154,11 +182,20 @@ class World:
             pool="default",
             cluster="local" if admitted else None,
             environment=shape.environment if admitted else None,
-            request=_REQUESTS[cores],
+            request=_request(cores),
             deadline=600,
             admitted_at=ADMITTED_AT if admitted else None,
             result="succeeded" if state is JobState.FINISHED else None,
         )
+
+
+def growth(kind: Kind, waiting: int) -> list[Shape]:
+    """Return the two shapes of which the growth of a kind is made, the small one first."""
+    if kind == "wide backfill":
+        return [
+            Shape(waiting // 50, 50, 10, kind, beside) for beside in (waiting // 2_000 or 1, waiting // 20)
+        ]
+    return [Shape(jobs, 10, 10, kind) for jobs in (waiting // 100, waiting)]
 
 
 def measure(shapes: list[Shape], *, decisions: int, rounds: int) -> list[Cost]:
@@ -186,10 +223,10 @@ def _pool() -> ClusterPool:
     )
 
 
-def _environment() -> ComputeEnvironment:
+def _environment(cores: int) -> ComputeEnvironment:
     return ComputeEnvironment(
         metadata=Metadata(name="cores", uid="cores", resource_version="1", generation=1),
-        spec=ComputeEnvironmentSpec(type="OnDemand", capacity={"cpu": str(CORES)}),
+        spec=ComputeEnvironmentSpec(type="OnDemand", capacity={"cpu": str(cores)}),
     )
 
 
@@ -212,16 +249,14 @@ def _queue(number: int, shape: Shape) -> JobQueue:
             action_concurrency=1000,
             depth=0,
             compute_environments=environments,
-            head_of_line="Backfill" if shape.kind == "backfill" else "Block",
+            head_of_line="Backfill" if shape.backfills else "Block",
             scheduling_policy="fair" if shape.kind == "fair share" else None,
         ),
         status=JobQueueStatus(),
     )
 
 
-_REQUESTS: Final = {
-    cores: request_of(
-        {"spec": {"template": {"spec": {"containers": [{"resources": {"requests": {"cpu": str(cores)}}}]}}}}
-    )
-    for cores in (1, CORES // 2, CORES)
-}
+@lru_cache
+def _request(cores: int) -> Request:
+    container = {"resources": {"requests": {"cpu": str(cores)}}}
+    return request_of({"spec": {"template": {"spec": {"containers": [container]}}}})

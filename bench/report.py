@@ -48,6 +48,7 @@ TARGETS: Final = (
     Target("environments_growth", "the same with a full compute environment", "<=", 1.5),
     Target("fair_share_growth", "the same with a scheduling policy", "<=", 1.5),
     Target("backfill_growth", "the same where everything passes a head that does not fit", "<=", 1.5),
+    Target("backfill_wide_growth", "in 50 such queues, beside 5,000 active Jobs over beside 50", "<=", 1.5),
     Target("decisions_per_second", "engine alone, 100,000 waiting, 100 queues, 50 projects", ">=", 30_000),
     Target("members_ratio", "dispatch to three members over that to one, copies/s", ">=", 0.9),
     Target("dead_member_ratio", "dispatch to two members beside a dead one over the two alone", ">=", 0.9),

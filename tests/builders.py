@@ -392,6 +392,13 @@ class World:
                 self.changed(name, canceling=True)
         return self
 
+    def confirms_waiting(self, name: str) -> World:
+        """The API server accepts an open write that leaves a Job as it is: the watch shows nothing."""
+        write = self.open.pop(name)
+        assert isinstance(write, Suspend)
+        self.engine.written(write, self.now)
+        return self
+
     def refuses(self, name: str, why: str = "no") -> World:
         self.engine.refused(self.open.pop(name), why, self.now)
         return self

@@ -21,7 +21,11 @@ def load() -> None:
         derandomize=not THOROUGH,
         database=None,
         print_blob=True,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.large_base_example,
+        ],
     )
     settings.load_profile("headgate")
 

@@ -30,14 +30,17 @@ def test_the_engine_is_measured_at_a_steady_number_of_waiting_jobs() -> None:
 
 @pytest.mark.parametrize("kind", GROWTHS)
 def test_each_kind_is_measured_with_what_it_is_about(kind: Kind) -> None:
-    world = World(Shape(waiting=300, queues=3, projects=2, kind=kind))
+    beside = 40 if kind == "wide backfill" else 0
+    world = World(Shape(waiting=300, queues=3, projects=2, kind=kind, beside=beside))
 
     world.run(320)
 
     queues = world.engine.queues.values()
+    assert sum(queue.active for queue in queues) in ({beside} if beside else {0, 1})
     assert all(queue.has_environments is (kind != "fair share") for queue in queues)
     assert any(queue.shares is not None for queue in queues) is (kind == "fair share")
-    assert any(queue.head is not None and queue.head.backfills for queue in queues) is (kind == "backfill")
+    backfills = any(queue.head is not None and queue.head.backfills for queue in queues)
+    assert backfills is (kind in ("backfill", "wide backfill"))
 
 
 def test_each_shape_has_a_cost() -> None:

@@ -34,6 +34,7 @@ ComputeType = Literal["OnDemand", "Spot", "Serverless", "ServerlessSpot"]
 
 ARCHITECTURE_LABEL: Final = "kubernetes.io/arch"
 RESOURCES_MAX: Final = 32
+RESOURCES_LISTED_MAX: Final = 64
 KEY_MAX: Final = SUBDOMAIN_MAX + 1 + LABEL_MAX
 
 _VALUE_PATTERN: Final = "[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
@@ -76,7 +77,7 @@ NodeLabelValue = Annotated[
 ]
 
 ResourceList = Annotated[
-    dict[str, Annotated[str, Field(max_length=QUANTITY_LENGTH_MAX)]], Field(max_length=64)
+    dict[str, Annotated[str, Field(max_length=QUANTITY_LENGTH_MAX)]], Field(max_length=RESOURCES_LISTED_MAX)
 ]
 """Quantities by resource, as the operator writes them."""
 
@@ -373,7 +374,7 @@ class EnvironmentCluster(Model):
     """How many active Jobs are there."""
 
     requested: ResourceList = Field(default_factory=dict)
-    """What those Jobs request together."""
+    """What those Jobs request together: of at most 64 resources, those that are limited first."""
 
     free: ResourceList = Field(default_factory=dict)
     """What can still be requested, of the resources that are limited."""
@@ -409,7 +410,7 @@ class ComputeEnvironmentStatus(Model):
     """How many active Jobs are there, in all clusters."""
 
     requested: ResourceList = Field(default_factory=dict)
-    """What those Jobs request together."""
+    """What those Jobs request together: of at most 64 resources, those that are limited first."""
 
     capacity: ResourceList = Field(default_factory=dict)
     """What can be requested together, in all clusters: spec.capacity, and with scaling what the instances

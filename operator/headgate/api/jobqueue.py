@@ -251,8 +251,9 @@ class JobQueueSpec(Model):
         default=[], max_length=10, json_schema_extra=crd(default=True, list_map_keys=["reason"])
     )
     """What becomes of a Job that stands at the head of the queue for too long, by the reason why it cannot
-    go. At most 10. For example [{reason: InsufficientCapacity, maxTimeSeconds: 3600, action: Cancel}].
-    Default: none, it stands there until it fits."""
+    go. While the queue is paused the time stands still. At most 10. For example
+    [{reason: InsufficientCapacity, maxTimeSeconds: 3600, action: Cancel}]. Default: none, it stands there
+    until it fits."""
 
     idle_timeout_seconds: Limit = Field(default=0, json_schema_extra=crd(default=True))
     """After how many seconds without live Jobs the compute environments that only this queue uses are scaled

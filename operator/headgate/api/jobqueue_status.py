@@ -137,7 +137,8 @@ class HeadStatus(Model):
     """Why it cannot go, in a sentence."""
 
     since: Timestamp | None = None
-    """Since when it stands there for this reason. A time limit of the queue is measured from here."""
+    """Since when it stands there for this reason. A time limit of the queue is measured from here. As much
+    later as the queue has let nothing through meanwhile: paused, stalled, or at its own limits."""
 
 
 class DispatchStatus(Model):

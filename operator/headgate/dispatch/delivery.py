@@ -38,6 +38,7 @@ SLOW_SECONDS: Final = 2.0
 """What goes wrong and takes longer than this is not to be waited for by others."""
 LANDED_SECONDS: Final = 120.0
 """An attempt this old has landed, or never will: an API server gives a request a minute."""
+_CONFLICT: Final = "it answered with a conflict, although the Job had not changed"
 
 
 class Outcome(NamedTuple):
@@ -107,6 +108,8 @@ class Deliveries:
                     result = await self._attempt(write, stamp)
                 if isinstance(result, Outcome):
                     self._breaker.close(namespace)
+                    if result.fate == "outdated" and attempts.unsure_at is not None:
+                        return await self._doubt(write, attempts)
                     return result
                 if self._gives_up(namespace, attempts, result):
                     return await self._settle(write, attempts, _words(result.error))
@@ -152,8 +155,22 @@ class Deliveries:
         """Find out what has become of a write that is given up."""
         if attempts.unsure_at is None:
             return Outcome("refused", why)
-        pauses = backoff()
         await self._rest(attempts.unsure_at + LANDED_SECONDS - monotonic())
+        return await self._look(write, why)
+
+    async def _doubt(self, write: Write, attempts: _Attempts) -> Outcome | None:
+        """Find out what has become of a write that met a conflict after an attempt that may still land.
+
+        Anything in the way of a write may answer so. Only a newer version keeps that attempt from landing.
+        """
+        outcome = await self._look(write, _CONFLICT)
+        if outcome is not None and outcome.fate == "refused":
+            return await self._settle(write, attempts, outcome.why)
+        return outcome
+
+    async def _look(self, write: Write, why: str) -> Outcome | None:
+        """Read the Job; return that the write is outdated, or else refused for a reason."""
+        pauses = backoff()
         while not self._stopped.is_set():
             try:
                 version = await read_version(self._api, write.job)

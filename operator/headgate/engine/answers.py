@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from headgate.api.names import REASON_CANCELED, REASON_QUEUE_FULL, REASON_TIMED_OUT, REASON_WRONG_MANAGER
-from headgate.engine.decisions import Admit, Requeue
+from headgate.engine.decisions import Admit, Requeue, Suspend
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS: Final = (1.0, 60.0)
 """First and longest pause before a refused write is tried again; it doubles in between."""
+_MOST_DOUBLINGS: Final = 6
+OUTDATED_SECONDS: Final = 5.0
+"""How long at least a newer version of a Job may be on its way, after a write has met it."""
 
 
 class Answers:
@@ -37,19 +40,28 @@ class Answers:
             queue.last_admitted_at = max(queue.last_admitted_at or "", admitted_at)
 
     def written(self, decision: Correction, now: float) -> None:
-        """Take note that a correction was accepted. The watch will show it as well."""
-        if self._answered(decision) is not None:
-            decision.job.attempts = 0
-            if isinstance(decision, Requeue):
-                decision.job.sent_back = True
+        """Take note that a correction was accepted. The watch will show it as well, if it changed anything."""
+        queue = self._answered(decision)
+        if queue is None:
+            return
+        job = decision.job
+        if isinstance(decision, Suspend) and job.assumed:
+            self._turned_down(queue, job, now)
+            return
+        job.attempts = 0
+        if isinstance(decision, Requeue):
+            job.sent_back = True
 
     def outdated(self, decision: Write, now: float) -> None:
-        """Take note that a write met a newer version of the Job, or none any more.
+        """Take note that a write met a newer version of the Job, or none any more: it will not land.
 
-        It will not land. The place of an admission stays taken until the watch shows that newer version: it may be
-        an earlier attempt of ours that was applied although its answer was lost.
+        The place of an admission stays taken until the watch shows that newer version: it may be an earlier attempt of
+        ours that was applied although its answer was lost. Should none come, there was another conflict than one of
+        versions, which anything in the way of a write may claim: then the write is tried again, or for an admission it
+        is found out whether the Job still waits.
         """
-        self._answered(decision)
+        if self._answered(decision) is not None:
+            self._pause(decision.job, now, OUTDATED_SECONDS)
 
     def refused(self, decision: Write, why: str, now: float) -> None:
         """Take note that the API server refused a write for this Job: it alone waits before the next attempt."""
@@ -57,19 +69,11 @@ class Answers:
         if queue is None:
             return
         job = decision.job
-        first, longest = RETRY_SECONDS
-        # The exponent has its own bound: a float has, too.
-        job.retry_at = now + min(first * 2.0 ** min(job.attempts, 32), longest)
-        job.attempts += 1
         if isinstance(decision, Admit):
-            job.assumed = False
-            queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
-            job.decided_at = 0.0
-            if job.depends_on:
-                self._hub.dependents.take_in(job, now, waits=True)
+            self._turned_down(queue, job, now)
+        else:
+            self._pause(job, now)
         self._hub.stuck.tell(job, "Refused", f"the API server refused what Headgate asked for: {why}")
-        self._hub.timers.at(job.retry_at, lambda now: self._retry(job, now))
-        self._hub.touch(queue, now)
 
     def confirmed(self, name: str, resource: JobQueue | None, now: float) -> None:
         """Take in a queue that was read anew because a decision of no return hung on it; None if it is gone."""
@@ -114,11 +118,30 @@ class Answers:
         self._hub.dirty_queues[queue.name] = None
         return queue
 
+    def _turned_down(self, queue: Queue, job: Job, now: float) -> None:
+        """Let a Job wait again that is known not to have been admitted, for a while apart from the line."""
+        self._pause(job, now)
+        job.assumed = False
+        queue.change(job, state=JobState.WAITING, cluster=None, environment=None)
+        job.decided_at = 0.0
+        if job.depends_on:
+            self._hub.dependents.take_in(job, now)
+        self._hub.touch(queue, now)
+
+    def _pause(self, job: Job, now: float, least: float = 0.0) -> None:
+        """Have nothing done about a Job for a while, which is longer each time, unless it changes."""
+        first, longest = RETRY_SECONDS
+        job.retry_at = now + max(least, min(first * 2 ** min(job.attempts, _MOST_DOUBLINGS), longest))
+        job.attempts += 1
+        self._hub.timers.at(job.retry_at, lambda now: self._retry(job, now))
+
     def _retry(self, job: Job, now: float) -> None:
         if self._hub.jobs.get(job.uid) is not job or not 0 < job.retry_at <= now:
             return
         job.retry_at = 0.0
         queue = self._hub.queues[job.queue]
+        if job.assumed:
+            self._hub.corrections.suspend(job)
         queue.enlist(job)
         self._jobs.follow_up(queue, job, now)
 

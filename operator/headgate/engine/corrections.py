@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.engine.decisions import Cancel, Requeue, Suspend
 
 if TYPE_CHECKING:
     from headgate.engine.decisions import Correction
     from headgate.engine.job import Job
+
+UNADMITTED: Final = "it ran without admission"
+NOT_LANDED: Final = "the API server answered its admission with a conflict, although it had not changed"
 
 
 class Corrections:
@@ -26,7 +29,7 @@ class Corrections:
         self._doomed[job.uid] = job
 
     def suspend(self, job: Job) -> None:
-        """Have a Job that runs unadmitted sent back to the gate."""
+        """Have a Job sent back to the gate that runs unadmitted, or of which nobody knows whether it does."""
         self._unadmitted[job.uid] = job
 
     def requeue(self, job: Job) -> None:
@@ -52,7 +55,8 @@ class Corrections:
         """Return the next corrections, `limit` at most, and open a write for each."""
         writes: list[Correction] = []
         writes.extend(
-            Suspend(job, job.resource_version) for job in islice(self._unadmitted.values(), max(limit, 0))
+            Suspend(job, job.resource_version, NOT_LANDED if job.assumed else UNADMITTED)
+            for job in islice(self._unadmitted.values(), max(limit, 0))
         )
         for job in islice(self._doomed.values(), max(limit - len(writes), 0)):
             assert job.doomed is not None

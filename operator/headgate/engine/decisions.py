@@ -39,10 +39,15 @@ class Cancel:
 
 @dataclass(slots=True, frozen=True)
 class Suspend:
-    """Send back to the gate a Job that runs although nobody admitted it."""
+    """Send back to the gate a Job that runs although nobody admitted it, or of which nobody knows whether it does.
+
+    A Job that waits at this resourceVersion stays as it is: that this is accepted says that it does.
+    """
 
     job: Job
     resource_version: int
+    why: str
+    """What was wrong with it, in words, for a person."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -13,6 +13,8 @@ from headgate.engine.job import JobState
 from headgate.engine.placement import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headgate.api.job import Outcome
     from headgate.engine.job import Job
 
@@ -48,8 +50,8 @@ class Dependencies:
         self._standing: dict[str, Standing] = {}
         self._dependents: dict[Named, dict[str, Job]] = {}
 
-    def add(self, job: Job) -> list[Job]:
-        """Take in a live Job, or its changed annotation; return the ring of Jobs that it closes, if it does."""
+    def add(self, job: Job) -> None:
+        """Take in a live Job, or its changed annotation."""
         self._live.setdefault(job.namespace, {})[job.name] = job
         self._ended.get(job.namespace, {}).pop(job.name, None)
         before = self._standing.pop(job.uid, None)
@@ -58,7 +60,7 @@ class Dependencies:
         job.depending = False
         if not job.depends_on or job.requeued:
             # What was sent back had been let through: all that it depends on had succeeded by then.
-            return []
+            return
         known = self._ended.get(job.namespace, {})
         standing = self._standing[job.uid] = Standing({})
         for name in job.depends_on:
@@ -69,7 +71,6 @@ class Dependencies:
             elif ended.outcome != "succeeded":
                 standing.failed = standing.failed or name
         job.depending = bool(standing.unmet)
-        return self.ring(job)
 
     def remove(self, job: Job) -> None:
         """Let go of a Job that is live no more."""
@@ -112,9 +113,9 @@ class Dependencies:
         standing = self._standing.get(job.uid)
         return standing.failed if standing else None
 
-    def waiting_for(self, job: Job) -> list[Job]:
-        """Return the Jobs that depend on one of this name and have not seen it succeed."""
-        return list(self._dependents.get((job.namespace, job.name), {}).values())
+    def waiting_for(self, named: Named) -> Mapping[str, Job]:
+        """Return by UID the Jobs that depend on one of this name and have not seen it succeed."""
+        return self._dependents.get(named, {})
 
     def unmet(self, job: Job) -> list[str]:
         """Return the names of Jobs that this one depends on and that have not succeeded yet."""
@@ -131,30 +132,13 @@ class Dependencies:
         job = self._live.get(namespace, {}).get(name) or self._ended.get(namespace, {}).get(name)
         return Place(job.environment, job.cluster) if job is not None and job.cluster is not None else None
 
-    def ring(self, job: Job) -> list[Job]:
-        """Return the Jobs of a ring that runs through this one, which waits, in which each waits for the next.
-
-        Only a Job that others wait for already, and that waits itself, can close one.
-        """
-        if not self._dependents.get((job.namespace, job.name)):
+    def ahead(self, job: Job) -> list[Job]:
+        """Return the waiting Jobs that this one, if it waits itself, waits for."""
+        if job.state is not JobState.WAITING:
             return []
-        live = self._live[job.namespace]
-        reached: dict[str, Job | None] = {job.uid: None}
-        stack = [job]
-        while stack:
-            here = stack.pop()
-            standing = self._standing.get(here.uid)
-            for name in standing.unmet if standing else ():
-                there = live.get(name)
-                if there is job:
-                    ring = [here]
-                    while (before := reached[ring[-1].uid]) is not None:
-                        ring.append(before)
-                    return ring[::-1]
-                if there is not None and there.uid not in reached and there.state is JobState.WAITING:
-                    reached[there.uid] = here
-                    stack.append(there)
-        return []
+        live = self._live.get(job.namespace, {})
+        there = [live[name] for name in self.unmet(job) if name in live]
+        return [other for other in there if other.state is JobState.WAITING]
 
     def _ignore(self, job: Job, standing: Standing) -> None:
         for name in standing.unmet:

@@ -9,7 +9,7 @@ was seen, which makes knowing simple: a later version of a Job is the truth, wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.engine import scaling
 from headgate.engine.answers import Answers
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from headgate.engine.decisions import Decision
     from headgate.engine.job import Job
     from headgate.engine.pool import Pool
+    from headgate.engine.room import Room
+
+
+MOST_LOOKS: Final = 10_000
+"""How many Jobs of a pool are looked at in one go, room by room: some ten milliseconds. The next one goes on from
+there."""
 
 
 class Engine:
@@ -117,7 +123,7 @@ class Engine:
         """Return what to do now, in order, with at most `limit` writes to Jobs.
 
         1. What time has brought about. 2. Notices. 3. Queues to read anew. 4. Jobs to suspend and to cancel.
-        5. Jobs to admit, one pool after the other.
+        5. Jobs to admit, one pool after the other; where that `is_cut_short`, the next question goes on from there.
         """
         self._hub.moment.reach(now)
         self._hub.timers.run(now)
@@ -144,13 +150,20 @@ class Engine:
                 decisions.append(Scale(environment.name, target, *wanted))
         return decisions
 
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether the last decisions are not all that there are: too many Jobs would have had to be looked at."""
+        return any(pool.placing.looks_left <= 0 for pool in self._hub.rotation)
+
     def next_wakeup(self) -> float | None:
-        """Return when time alone will bring something about, or None."""
-        return self._hub.timers.next()
+        """Return when there is something to decide although no fact has come, or None."""
+        return self._hub.moment.now if self.is_cut_short else self._hub.timers.next()
 
     def _admissions(self, limit: int, now: float) -> list[Decision]:
         admissions: list[Decision] = []
         idle = 0
+        for pool in self._hub.rotation:
+            pool.placing.looks_left = MOST_LOOKS
         while len(admissions) < limit and idle < len(self._hub.rotation):
             if self._wake():
                 idle = 0
@@ -170,12 +183,19 @@ class Engine:
 
     def _wake(self) -> bool:
         """Have those who wait for a room that changed looked at again; return whether there are any."""
-        rooms = self._hub.environments.take_freed()
-        for room in rooms:
-            resource = self._hub.environments.known(room.environment).resource
-            if resource is not None:
-                self._hub.pool(resource.spec.pool).wake(room)
-        return bool(rooms)
+        environments = self._hub.environments
+        freed, shifted = environments.take_freed(), environments.take_shifted()
+        for room in freed:
+            if (pool := self._pool_of(room)) is not None:
+                pool.wake(room)
+        for room in shifted:
+            if (pool := self._pool_of(room)) is not None:
+                pool.follow_reservations(room)
+        return bool(freed or shifted)
+
+    def _pool_of(self, room: Room) -> Pool | None:
+        resource = self._hub.environments.known(room.environment).resource
+        return self._hub.pool(resource.spec.pool) if resource is not None else None
 
     def _heads_blocked(self, pool: Pool) -> None:
         """Tell of Jobs that have come to the head of a queue and do not fit."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.api.computeenvironment import ComputeEnvironmentStatus, EnvironmentCluster, ScalingStatus
+from headgate.api.computeenvironment import (
+    RESOURCES_LISTED_MAX,
+    ComputeEnvironmentStatus,
+    EnvironmentCluster,
+    ScalingStatus,
+)
 from headgate.api.quantity import format_quantity
 from headgate.api.schedulingpolicy import SchedulingPolicyStatus
 from headgate.engine.environments import added
@@ -26,12 +31,15 @@ def environment_status(environment: Environment, queues: int, now: str) -> Compu
     """
     assert environment.resource is not None
     resource = environment.resource
-    rooms = environment.shown_rooms()
+    rooms, limit = environment.shown_rooms(), environment.limit
     problem = environment.problem
     stall = problem or _scale_problem(environment)
     clusters = [
         EnvironmentCluster(
-            name=room.cluster, active=room.active, requested=_listed(room.used), free=_listed(_free(room))
+            name=room.cluster,
+            active=room.active,
+            requested=_listed(room.used, room.limit),
+            free=_listed(_free(room), room.limit),
         )
         for room in rooms
     ]
@@ -40,9 +48,9 @@ def environment_status(environment: Environment, queues: int, now: str) -> Compu
     aspects = health_aspects(stall, "Valid" if resource.spec.state == "Enabled" else "Disabled", state)
     return ComputeEnvironmentStatus(
         state="Invalid" if problem else "Valid",
-        requested=_listed(environment.used),
-        capacity=_listed(environment.limit),
-        free=_listed(added(_free(room) for room in rooms)),
+        requested=_listed(environment.used, limit),
+        capacity=_listed(limit, limit),
+        free=_listed(added(_free(room) for room in rooms), limit),
         active=environment.active,
         clusters=clusters,
         scaling=_scaling(environment),
@@ -101,5 +109,7 @@ def _free(room: Room) -> dict[str, int]:
     return {name: free for name in room.limit if (free := room.free(name)) is not None}
 
 
-def _listed(amounts: Mapping[str, int]) -> dict[str, str]:
-    return {name: format_quantity(name, amount) for name, amount in sorted(amounts.items())}
+def _listed(amounts: Mapping[str, int], limited: Mapping[str, int]) -> dict[str, str]:
+    """Return amounts as a status shows them: no more than it holds, those that are limited first."""
+    names = sorted(amounts, key=lambda name: (name not in limited, name))[:RESOURCES_LISTED_MAX]
+    return {name: format_quantity(name, amounts[name]) for name in sorted(names)}

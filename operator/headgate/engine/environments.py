@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from headgate.api.computeenvironment import ComputeEnvironment, ScaleTargetRef
     from headgate.api.jobqueue import JobQueueSpec
+    from headgate.api.requests import Request
     from headgate.engine.job import Job
     from headgate.engine.placement import Cluster, Reach
 
@@ -164,13 +165,22 @@ class Environment:
         if spec.scaling is None:
             return capacity, capacity
         limit = dict(capacity)
-        ready = min(self.reading.ready, spec.scaling.max) if self.reading else 0
+        # While it shrinks, some of those that are there are about to go.
+        ready = min(*self.reading, spec.scaling.max) if self.reading else 0
         for name, amount in spec.shape_amounts:
             bound = capacity.get(name)
             most, now = amount * spec.scaling.max, amount * ready
             capacity[name] = most if bound is None else min(bound, most)
             limit[name] = now if bound is None else min(bound, now)
         return capacity, limit
+
+
+class _Left(NamedTuple):
+    """A Job that has just left a room, as it was there."""
+
+    job: Job
+    request: Request
+    ends_at: float
 
 
 class Environments:
@@ -180,7 +190,9 @@ class Environments:
         self.by_name: dict[str, Environment] = {}
         self.dirty: dict[str, None] = {}
         """Environments whose status may have changed; who writes statuses empties it."""
-        self._freed: dict[Room, None] = {}
+        self._freed: dict[Room, _Left | None] = {}
+        self._shifted: dict[Room, None] = {}
+        """Rooms in which nothing was freed, but a Job ends at another time than it was to."""
 
     def known(self, name: str) -> Environment:
         """Return an environment; one that was never heard of is taken note of."""
@@ -195,21 +207,38 @@ class Environments:
         room = self.known(job.environment).room(job.cluster or "")
         if sign > 0:
             room.add(job)
+            self._returned(room, job)
         else:
+            left = _Left(job, job.request, job.ends_at)
             room.remove(job)
             if room.waiters:
-                self._freed[room] = None
+                self._freed[room] = None if room in self._freed else left
         self.dirty[job.environment] = None
+
+    def _returned(self, room: Room, job: Job) -> None:
+        """Take note that a Job has come to a room: nothing is free that it has left there just before."""
+        left = self._freed.get(room)
+        if left is None or left.job is not job or left.request is not job.request:
+            return
+        del self._freed[room]
+        if left.ends_at != job.ends_at:
+            self._shifted[room] = None
 
     def freed(self, rooms: Iterable[Room]) -> None:
         """Take note that rooms have changed."""
-        self._freed.update(dict.fromkeys(room for room in rooms if room.waiters))
+        self._freed.update(dict.fromkeys((room for room in rooms if room.waiters), None))
 
     def take_freed(self) -> list[Room]:
         """Return the rooms at which somebody waits and that have changed since this was last asked."""
         freed = list(self._freed)
         self._freed.clear()
         return freed
+
+    def take_shifted(self) -> list[Room]:
+        """Return the rooms in which nothing but the end of a Job has changed since this was last asked."""
+        shifted = list(self._shifted)
+        self._shifted.clear()
+        return shifted
 
     def forget(self, name: str) -> None:
         """Let go of an environment of which nothing is left but the name."""

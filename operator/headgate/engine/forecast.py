@@ -98,7 +98,7 @@ class Forecast:
                     steps.append(self._admit(decision))
                 elif isinstance(decision, Cancel):
                     self._finish(decision.job, "canceled")
-            if len(steps) == before:
+            if len(steps) == before and not self._engine.is_cut_short:
                 return steps
 
     def later(self) -> Iterator[Step]:
@@ -116,7 +116,8 @@ class Forecast:
 
     def _leave_in_doubt(self, job: Job, doubt: Doubt) -> None:
         """Remember which queues may wait for the end of a Job: under a limit, for its room, or for itself."""
-        names = [job.queue, *(dependent.queue for dependent in self._engine.waiting_for(job))]
+        dependents = self._engine.waiting_for((job.namespace, job.name)).values()
+        names = [job.queue, *(dependent.queue for dependent in dependents)]
         names += self._users.get(job.environment or "", ())
         for name in names:
             self._doubts.setdefault(name, doubt)

@@ -8,6 +8,7 @@ from headgate.engine.confirmations import Confirmations
 from headgate.engine.corrections import Corrections
 from headgate.engine.dependents import Dependents
 from headgate.engine.environments import Environments
+from headgate.engine.messages import shortened
 from headgate.engine.moment import Moment
 from headgate.engine.occupancy import Occupancy
 from headgate.engine.policies import Policies
@@ -55,7 +56,9 @@ class Hub:
         """Return a pool; one that was never heard of is taken note of."""
         pool = self.pools.get(name)
         if pool is None:
-            pool = self.pools[name] = Pool(name, self.environments, self.dependents.index, self.occupancy)
+            pool = self.pools[name] = Pool(
+                name, self.environments, self.dependents.index, self.occupancy, self.moment
+            )
             self.rotation.append(pool)
         return pool
 
@@ -104,7 +107,7 @@ class Hub:
         if job.canceling:
             job.doomed = None
             return
-        job.doomed = (reason, message)
+        job.doomed = (reason, shortened(message))
         queue = self.queues.get(job.queue)
         if queue is None or job.uid not in queue.jobs:
             # It is just coming in, and is seen to when it has.

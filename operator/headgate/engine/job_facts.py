@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headgate.engine.clusters import Clusters
     from headgate.engine.hub import Hub
     from headgate.engine.job import Job
+    from headgate.engine.kinship import Bond
     from headgate.engine.queue import Queue
 
 
@@ -38,8 +39,18 @@ class JobFacts:
         self._hub.moment.reach(now)
         self._hub.observed_version = max(self._hub.observed_version, seen.resource_version)
         known = self._hub.jobs.get(seen.uid)
-        if known is not None and seen.resource_version <= known.resource_version:
-            return
+        if known is not None:
+            if seen.resource_version <= known.resource_version:
+                return
+            if known.same_standing(seen) and not known.is_owed:
+                known.resource_version = seen.resource_version
+                known.started_at = seen.started_at
+                return
+        bond = self._kinship.bond(seen.uid)
+        self._take_in(known, seen, now)
+        self._relate(seen.uid, bond, now)
+
+    def _take_in(self, known: Job | None, seen: Job, now: float) -> None:
         if seen.state is JobState.FINISHED:
             self._finish(known, seen, now)
             return
@@ -50,12 +61,8 @@ class JobFacts:
             seen.run_key = self._kinship.key_of(seen)
             self._hub.jobs[seen.uid] = seen
             self._kinship.add(seen)
-            self._hub.dependents.take_in(seen, now, waits=seen.state is JobState.WAITING)
+            self._hub.dependents.take_in(seen, now)
             self._enter(seen, now)
-            return
-        if known.same_standing(seen) and not known.is_owed:
-            known.resource_version = seen.resource_version
-            known.started_at = seen.started_at
             return
         queue = self._hub.queues[known.queue]
         queue.answered(known)
@@ -71,7 +78,7 @@ class JobFacts:
         begins_to_wait = seen.state is JobState.WAITING and known.state is not JobState.WAITING
         if known.depends_on != seen.depends_on or (seen.depends_on and (moved or begins_to_wait)):
             known.depends_on, known.requeued = seen.depends_on, seen.requeued
-            self._hub.dependents.take_in(known, now, waits=seen.state is JobState.WAITING)
+            self._hub.dependents.take_in(known, now)
         if moved:
             for field, value in values.items():
                 setattr(known, field, value)
@@ -89,12 +96,13 @@ class JobFacts:
         """Take note that a Job was deleted."""
         self._hub.moment.reach(now)
         self._hub.observed_version = max(self._hub.observed_version, resource_version)
+        bond = self._kinship.bond(uid)
         known = self._hub.jobs.pop(uid, None)
         if known is not None:
             queue = self._hub.queues[known.queue]
             self._leave(queue, known)
             self._hub.dependents.gone(known, now)
-            self.relate(uid, now)
+            self._relate(uid, bond, now)
         elif uid in self._finished:
             self._past_runs.pop(uid, None)
             gone = self._finished.pop(uid)
@@ -103,7 +111,7 @@ class JobFacts:
             finished = queue.tally.present.pop(uid)
             if finished.run_key is not None:
                 self._kinship.forget_finished(uid)
-                self.relate(uid, now)
+                self._relate(uid, bond, now)
                 queue.unanchor(finished.run_key, uid)
         else:
             return
@@ -123,8 +131,6 @@ class JobFacts:
 
         A list is told in order of creation: when a queue is over its depth, the latest are too many.
         """
-        for job in list(self._hub.jobs.values()):
-            self.relate(job.uid, now)
         past: dict[str, list[str]] = {}
         for uid in self._past_runs:
             past.setdefault(self._finished[uid].queue, []).append(uid)
@@ -152,25 +158,25 @@ class JobFacts:
             pass
         elif queue.lifecycle.terminating and not job.canceling:
             self._hub.confirmations.want(queue.name)
-        self.relate(job.uid, now)
         self.tell_if_stuck(queue, job, now)
         self._hub.touch(queue, now)
-
-    def relate(self, uid: str, now: float) -> None:
-        """Let the Jobs that this one owns find their run anew."""
-        for child in self._kinship.children_of(uid):
-            key = self._kinship.key_of(child)
-            if key != child.run_key:
-                queue = self._hub.queues[child.queue]
-                queue.change(child, run_key=key)
-                self._hub.touch(queue, now)
-                self.relate(child.uid, now)
 
     def tell_if_stuck(self, queue: Queue, job: Job, now: float) -> None:
         """Tell a person about a Job that will wait for ever, if it is one; of a missing queue a little later."""
         self._hub.stranded.look(queue, job, now)
         if self._hub.stuck.look(queue, job):
             self._hub.timers.at(now + QUEUE_NOT_FOUND_SECONDS, lambda _: self._tell_if_queue_missing(job))
+
+    def _relate(self, uid: str, before: Bond, now: float) -> None:
+        """Let the Jobs below one find their runs anew, if that one is not to them what it was before."""
+        if self._kinship.bond(uid) == before:
+            return
+        for job in self._kinship.descendants_of(uid):
+            key = self._kinship.key_of(job)
+            if key != job.run_key:
+                queue = self._hub.queues[job.queue]
+                queue.change(job, run_key=key)
+                self._hub.touch(queue, now)
 
     def _heed(self, job: Job, now: float) -> None:
         """Let a Job go on, or end it, after one that it depends on has finished."""
@@ -191,16 +197,16 @@ class JobFacts:
         self._hub.corrections.withdraw(job)
         self._hub.stranded.forget(job)
         self._kinship.remove(job)
-        self._hub.dependents.index.remove(job)
+        self._hub.dependents.leave(job)
 
     def _finish(self, known: Job | None, seen: Job, now: float) -> None:
         run_key = None
-        if seen.admitted_at is not None:
+        before = self._finished.get(seen.uid)
+        if seen.admitted_at is not None and before is None:
             run_key = known.run_key if known else self._kinship.key_of(seen)
             self._kinship.finished(seen.uid, run_key)
-        before = self._finished.get(seen.uid)
         queue = self._hub.queue(before.queue if before else seen.queue)
-        if known is None and run_key is not None and before is None:
+        if known is None and run_key is not None:
             self._past_runs[seen.uid] = None
             queue.has_finished(seen)
         self._finished[seen.uid] = _Finished(queue.name, seen.namespace, seen.name)
@@ -216,7 +222,6 @@ class JobFacts:
             self._hub.forget_if_idle(left)
         for dependent in self._hub.dependents.index.ended(seen):
             self._heed(dependent, now)
-        self.relate(seen.uid, now)
         self._hub.touch(queue, now)
 
     def _tell_if_queue_missing(self, job: Job) -> None:

@@ -51,6 +51,8 @@ class Placing:
         self._predecessor = predecessor
         """Where a Job (namespace, name) runs or ran."""
         self._occupancy = occupancy
+        self.looks_left = 1
+        """How many Jobs may still be looked at in one go, room by room: no question shall take long."""
 
     def cluster(self, queue: Queue, job: Job) -> str:
         """Return the cluster for a Job of a queue without environments that reaches at least one."""
@@ -93,6 +95,7 @@ class Placing:
         """
         kept, total = queue.kept, job.request.total
         for group in fit.groups:
+            self.looks_left -= len(group)
             open_rooms = [
                 room
                 for room in group
@@ -112,13 +115,21 @@ class Placing:
     def pass_by(self, queue: Queue, head: Job, rank: Rank, now: float) -> tuple[Job, Room] | None:
         """Return a Job behind the head that may go before it, and where to, or None."""
         hopeless: set[tuple[int, int | None, int]] = set()
+        rooms, kept = queue.options.rooms, queue.kept
         for job in queue.behind(head, BACKFILL_LIMIT):
             kind = (id(job.request), job.deadline, id(job.constraints))
             if kind in hopeless:
                 continue
-            room = self.find(queue, job, self.fit(queue, job), rank, now, passing=True)
-            if room is not None:
-                return job, room
+            # Most have no room, whatever else they ask for: what is quickly said comes first.
+            self.looks_left -= len(rooms)
+            if any(
+                room.lacks(job.request.total, queue.name, kept) is None
+                and room.bars(rank, job, now, passing=True) is None
+                for room in rooms
+            ):
+                room = self.find(queue, job, self.fit(queue, job), rank, now, passing=True)
+                if room is not None:
+                    return job, room
             hopeless.add(kind)
         return None
 

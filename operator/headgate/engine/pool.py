@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from headgate.api.times import seconds
 from headgate.engine.decisions import Admit
 from headgate.engine.environments import NO_OPTIONS, options
+from headgate.engine.head import Head
 from headgate.engine.line import Line
 from headgate.engine.placement import Cluster, are_remote, resolve
 from headgate.engine.placing import NO_ROOM, Fit, Placing
-from headgate.engine.room import Head
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headgate.engine.dependencies import Dependencies
     from headgate.engine.environments import Environments
     from headgate.engine.job import Job
+    from headgate.engine.moment import Moment
     from headgate.engine.occupancy import Occupancy
     from headgate.engine.queue import Queue
     from headgate.engine.room import Rank, Room
@@ -33,7 +34,12 @@ class Pool:
     """One pool, with or without its ClusterPool object: queues may come first."""
 
     def __init__(
-        self, name: str, environments: Environments, dependencies: Dependencies, occupancy: Occupancy
+        self,
+        name: str,
+        environments: Environments,
+        dependencies: Dependencies,
+        occupancy: Occupancy,
+        moment: Moment,
     ) -> None:
         self.name = name
         self.resource: ClusterPool | None = None
@@ -47,6 +53,7 @@ class Pool:
         self.turned_at = 0.0
         """When it came to have clusters, or others than before: remote ones or the local one."""
         self._environments = environments
+        self._moment = moment
         self.placing = Placing(name, dependencies.place_of, occupancy)
         """Who finds rooms for its queues' Jobs."""
         self._ready: Line[Queue] = Line()
@@ -98,7 +105,8 @@ class Pool:
         self.queues[queue.name] = queue
         if queue.rank is not None and queue.rank[0] != -queue.resource.spec.priority_value:
             # Its priority has changed: it finds its place anew. Nothing else costs it its turn.
-            queue.keep_head()
+            if queue.head is not None:
+                queue.tenure.keep(queue.head)
             self._stand_down(queue)
         self.resolve(queue)
 
@@ -138,7 +146,7 @@ class Pool:
         """Let a queue whose numbers changed join the line or leave it; one that joins goes behind its equals."""
         job = queue.next()
         if job is None:
-            self._stand_down(queue)
+            self._interrupt(queue)
             return
         anew = queue.head is None or not queue.head.is_for(job)
         if queue.rank is None:
@@ -156,23 +164,33 @@ class Pool:
             self._stand_down(queue)
             self.touch(queue)
 
-    def wake(self, room: Room) -> None:
+    def wake(self, room: Room, behind: Head | None = None) -> None:
         """Look again at the queues that wait for a room in which something got free.
 
-        Behind one that lets nobody pass there is no use in looking: it is told when that one steps out.
+        Behind one that lets nobody pass there is no use in looking: it is told when that one steps out. Where only a
+        head lets go of something, it is for those `behind` that, its own queue among them.
         """
-        for _, head in room.waiters:
+        for head in room.heads(behind.rank if behind is not None else None):
             if head.queue.entry is None:
                 self._ready.add(head.queue.place, head.queue)
             if room in head.rooms and not head.backfills:
                 break
 
+    def follow_reservations(self, room: Room, behind: Queue | None = None) -> None:
+        """Look again at those for whom a reservation of this room lets go of something.
+
+        A Job that enters it puts off no reservation of those ahead of its queue; of those `behind` it may.
+        """
+        for head in room.heads(behind.rank if behind is not None else None):
+            if head.queue is not behind:
+                self._follow_reservation(head)
+
     def admit(self, now: float) -> Admit | None:
-        """Decide on one Job and count it as admitted; None when nothing may go."""
-        while (queue := self._ready.first()) is not None:
+        """Decide on one Job and count it as admitted; None when nothing may go, or enough was looked at."""
+        while self.placing.looks_left > 0 and (queue := self._ready.first()) is not None:
             job = queue.next()
             if job is None:
-                self._stand_down(queue)
+                self._interrupt(queue)
                 continue
             if not queue.has_environments:
                 return self._let_through(queue, job, self.placing.cluster(queue, job), None)
@@ -184,6 +202,7 @@ class Pool:
     def _find_room(self, queue: Queue, job: Job, now: float) -> Admit | None:
         """Let the head of a queue through, or another of its Jobs that may pass it, or let the queue wait."""
         assert queue.rank is not None
+        self.placing.looks_left -= 1
         fit = self.placing.fit(queue, job)
         room = self.placing.find(queue, job, fit, queue.rank, now)
         if room is not None:
@@ -211,6 +230,7 @@ class Pool:
 
     def _let_through(self, queue: Queue, job: Job, cluster: str, room: Room | None) -> Admit:
         admission = self._order(queue, job, cluster, room)
+        queue.tenure.end()
         self._stand_down(queue)
         self.touch(queue)
         return admission
@@ -226,9 +246,7 @@ class Pool:
             resource.spec.selector, resource.spec.tolerations_to_add
         )
         queue.assume(job, cluster, room.environment)
-        if any(head.backfills and head.queue is not queue for _, head in room.waiters):
-            # It may have put off a reservation, which lets others pass that would have been too long for it.
-            self.wake(room)
+        self.follow_reservations(room, behind=queue)
         return Admit(job, version, cluster, room.environment, selector, tolerations)
 
     def _block(self, queue: Queue, job: Job, fit: Fit, now: float) -> None:
@@ -242,7 +260,7 @@ class Pool:
             before.explain = lambda: self.placing.why(queue, job, fit, rank, now)
             self._follow_reservation(before)
             return
-        since = before.since if before is not None and same else queue.since(job, fit.reason, now)
+        since = before.since if before is not None and same else queue.tenure.since(job, fit.reason, now)
         self._leave_rooms(queue)
         queue.head = Head(
             queue,
@@ -264,14 +282,19 @@ class Pool:
             self.blocked[queue] = None
 
     def _follow_reservation(self, head: Head) -> None:
-        """Look again at those who wait for a room that is not reserved any more."""
+        """Look again at those behind a head that lets go of a room, or of some time in it."""
         if not head.backfills or not head.rooms:
             return
-        room = head.reservation().room
-        if head.reserved is not room:
-            left, head.reserved = head.reserved, room
-            if left is not None:
-                self.wake(left)
+        self.placing.looks_left -= 1
+        room = head.let_go()
+        if room is not None:
+            self.wake(room, behind=head)
+
+    def _interrupt(self, queue: Queue) -> None:
+        """Have a queue of which nothing may go step out of everything until something may."""
+        if queue.head is not None and queue.head.job.lane is not None:
+            queue.tenure.stop(queue.head, self._moment.now)
+        self._stand_down(queue)
 
     def _stand_down(self, queue: Queue) -> None:
         """Take a queue out of the line, and out of the rooms it waits at."""

@@ -6,7 +6,7 @@ different watches in any order. All that happens to a Job in it costs O(log n).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from headgate.api.times import seconds
 from headgate.engine.counts import Tally
@@ -19,6 +19,7 @@ from headgate.engine.placement import Reach, Stall, are_remote
 from headgate.engine.room import NOTHING_KEPT, Kept
 from headgate.engine.runs import Run
 from headgate.engine.shares import Shares
+from headgate.engine.tenure import Tenure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,15 +28,18 @@ if TYPE_CHECKING:
     from headgate.api.schedulingpolicy import SchedulingPolicy
     from headgate.engine.candidates import Class
     from headgate.engine.environments import Environments, Options
+    from headgate.engine.head import Head
     from headgate.engine.job import Job
     from headgate.engine.line import Entry
     from headgate.engine.moment import Moment
     from headgate.engine.occupancy import Occupancy
     from headgate.engine.past import Past
     from headgate.engine.placement import Cluster
-    from headgate.engine.room import Head, Rank
+    from headgate.engine.room import Rank
 
 _NOWHERE = Reach((), (), None)
+_OF_A_ROOM: Final = ("state", "cluster", "environment", "request", "deadline", "started_at")
+"""What of an active Job is counted in the room where it is."""
 
 
 class Queue:
@@ -88,6 +92,7 @@ class Queue:
         """Its turn among the queues that are to be looked at: its rank, or a later one if a Job has passed its head."""
         self.head: Head | None = None
         """The Job that goes next and does not fit."""
+        self.tenure = Tenure()
         self.news = False
         """Something has changed since it was found blocked that may let one of its Jobs go."""
         self.overdue: dict[str, None] = {}
@@ -96,7 +101,6 @@ class Queue:
         """UIDs of Jobs that have waited in vain for too long."""
         self.broken: str | None = None
         """Why the newest version of the object could not be read: the last good one stays in force."""
-        self._past_head: tuple[str, str, float] | None = None
         self._open = False
         self._action_limit = 0
         self._run_limit = 0
@@ -214,16 +218,6 @@ class Queue:
         """Yield the classes of what waits, lane by lane in the order of fairness."""
         return self._lineup.classes()
 
-    def keep_head(self) -> None:
-        """Remember who is at the head, and since when, for when the queue has found its place anew."""
-        if self.head is not None:
-            self._past_head = (self.head.job.uid, self.head.reason, self.head.since)
-
-    def since(self, job: Job, reason: str, now: float) -> float:
-        """Return since when a Job has been at the head for a reason, as far as that was kept or written down."""
-        past, self._past_head = self._past_head, None
-        return past[2] if past is not None and past[:2] == (job.uid, reason) else now
-
     def is_joined(self, job: Job) -> bool:
         """Whether the run of a Job is active."""
         run = self.runs.get(job.run_key)
@@ -299,7 +293,7 @@ class Queue:
         too_many = False
         if before is None:
             floor = past.depth_floor if past else 0
-            self._past_head = past.head if past else None
+            self.tenure.restore(past.head if past else None)
             too_many = self.depth.start(resource.spec.depth, floor, self._by_arrival())
         if before is None or resource.metadata.generation != before.metadata.generation:
             self.outdated_in_flight = len(self.in_flight)
@@ -347,6 +341,7 @@ class Queue:
         """Let go of a Job that finished, was deleted or moved."""
         self.withdraw(job)
         self._count(job, -1)
+        self._has_ended(job)
         if self.shares is not None:
             self._share(self.shares.leave, job)
         self._refresh(job.run_key)
@@ -364,12 +359,17 @@ class Queue:
         """
         lane = self._lineup.step_out(job)
         run_key = job.run_key
-        self._count(job, -1)
+        stays = job.state is JobState.ACTIVE and all(
+            getattr(job, name) == values[name] for name in _OF_A_ROOM if name in values
+        )
+        self._count(job, -1, stays=stays)
+        if values.get("state", job.state) is not job.state:
+            self._has_ended(job)
         if self.shares is not None:
             self._share(self.shares.leave, job)
         for name, value in values.items():
             setattr(job, name, value)
-        self._count(job, 1)
+        self._count(job, 1, stays=stays)
         if self.shares is not None:
             self._share(self.shares.join, job)
         self._refresh(job.run_key)
@@ -466,6 +466,10 @@ class Queue:
             self.outdated_in_flight -= 1
             self._observe()
 
+    def _has_ended(self, job: Job) -> None:
+        """Take note that a Job, if it was active, is so no more: who passes the head has to leave it a place."""
+        self.news |= job.state is JobState.ACTIVE and self.head is not None
+
     def _start_shares(self, past: Past | None) -> None:
         assert self.resource is not None
         created = seconds(self.resource.metadata.creation_timestamp)
@@ -492,19 +496,18 @@ class Queue:
                 self._occupancy.count(before.spec.pool if before is not None else "", job, -1)
                 self._occupancy.count(self.pool_of(job), job, 1)
 
-    def _count(self, job: Job, sign: int) -> None:
-        """Add a live Job to the counters of its state and its run, or take it off."""
+    def _count(self, job: Job, sign: int, *, stays: bool = False) -> None:
+        """Count a live Job in or out, by its state and in its run; in its room too, unless it stays there as it is."""
         run = self.runs.get(job.run_key)
         if job.state is JobState.ACTIVE:
             self.active += sign
-            # A Job may pass the head only where it leaves it a place under the limits.
-            self.news |= sign < 0 and self.head is not None
             cluster = job.cluster or ""
             self.active_on[cluster] = self.active_on.get(cluster, 0) + sign
             self._occupancy.count(self.pool_of(job), job, sign)
             if job.environment is not None:
                 self.active_in[job.environment] = self.active_in.get(job.environment, 0) + sign
-                self._environments.count(job, sign)
+                if not stays:
+                    self._environments.count(job, sign)
             if run is None:
                 run = self.runs[job.run_key] = Run(job.run_key)
             run.active += sign

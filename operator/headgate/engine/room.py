@@ -7,18 +7,20 @@ and whoever stands behind it takes nothing there that the claim does not let go.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.engine.job import end_of
+from headgate.engine.releases import Releases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from headgate.api.quantity import Amounts
+    from headgate.engine.head import Head
     from headgate.engine.job import Job
-    from headgate.engine.queue import Queue
+    from headgate.engine.releases import End
 
 Rank = tuple[int, int]
 """Place of a queue in its pool: negated priority, then turn. Lower goes first."""
@@ -44,11 +46,13 @@ class Room:
 
     __slots__ = (
         "_ends",
+        "_releases",
         "active",
         "capacity",
         "cluster",
         "environment",
         "limit",
+        "newest",
         "used",
         "used_by",
         "version",
@@ -70,27 +74,43 @@ class Room:
         """Blocked queues that could use the room, in the order of the pool."""
         self.version = 0
         """Rises with every change of the limit or of what is used."""
-        self._ends: list[tuple[float, str, Job]] = []
+        self.newest: Job | None = None
+        """The Job that has come with the latest change, if one has."""
+        self._ends: dict[End, Job] = {}
+        """The active Jobs that have a deadline."""
+        self._releases: dict[str | None, Releases] = {}
+        """What they give back and when, all of them (None) or those of one queue, as far as anybody has asked."""
 
     def add(self, job: Job) -> None:
         """Count an active Job in."""
         self._count(job, 1)
+        self.newest = job
         job.ends_at = end_of(job)
         if job.ends_at < inf:
-            insort(self._ends, (job.ends_at, job.uid, job))
+            end = (job.ends_at, job.uid)
+            self._ends[end] = job
+            for whose in self._releases.keys() & {None, job.queue}:
+                self._releases[whose].add(end, job.request.total)
 
     def remove(self, job: Job) -> None:
         """Count a Job out that was counted in, with the same request."""
         self._count(job, -1)
+        self.newest = None
         if job.ends_at < inf:
-            del self._ends[bisect_left(self._ends, (job.ends_at, job.uid))]
+            end = (job.ends_at, job.uid)
+            del self._ends[end]
+            for whose in self._releases.keys() & {None, job.queue}:
+                self._releases[whose].remove(end)
 
     def set_limits(self, capacity: Mapping[str, int], limit: Mapping[str, int]) -> bool:
         """Set what there is; return whether that changes anything."""
         if (self.capacity, self.limit) == (capacity, limit):
             return False
+        if self.limit.keys() != limit.keys():
+            self._releases.clear()
         self.capacity, self.limit = capacity, limit
         self.version += 1
+        self.newest = None
         return True
 
     def lacks(self, amounts: Amounts, queue: str, kept: Kept = NOTHING_KEPT) -> str | None:
@@ -126,9 +146,26 @@ class Room:
         mine = self.used_by.get(queue, _NONE).get(name, 0)
         return max(min(bound - self.used.get(name, 0), bound - kept.of(bound) - mine), 0)
 
-    def ends(self) -> Iterator[tuple[float, Job]]:
-        """Yield the active Jobs that have a deadline, with when they end at the latest, the earliest first."""
-        return ((end, job) for end, _, job in self._ends)
+    def releases(self, queue: str | None = None) -> Releases:
+        """Return when its active Jobs give back what they use of what is limited, or those of one queue."""
+        releases = self._releases.get(queue)
+        if releases is None:
+            jobs = {end: job.request.total for end, job in self._ends.items() if queue in (None, job.queue)}
+            releases = self._releases[queue] = Releases(self.limit, jobs)
+        return releases
+
+    def line_up(self, head: Head) -> None:
+        """Have a head wait here, in its place in the order of the pool."""
+        insort(self.waiters, (head.rank, head), key=_rank)
+
+    def step_out(self, head: Head) -> None:
+        """Have a head wait here no more."""
+        del self.waiters[bisect_left(self.waiters, head.rank, key=_rank)]
+
+    def heads(self, rank: Rank | None = None) -> Iterator[Head]:
+        """Yield those who wait here in the order of the pool, from a rank on if one is given. They must not change."""
+        start = 0 if rank is None else bisect_left(self.waiters, rank, key=_rank)
+        return (head for _, head in islice(self.waiters, start, None))
 
     def bars(self, rank: Rank, job: Job, now: float, *, passing: bool = False) -> Head | None:
         """Return the claim that keeps a Job out of here, or None: one ahead of its queue's rank.
@@ -151,129 +188,6 @@ class Room:
             del self.used_by[job.queue]
         self.active += sign
         self.version += 1
-
-
-class Reservation(NamedTuple):
-    """Where and when the Job at the head fits at the latest, if every active Job ends by its deadline."""
-
-    room: Room
-    at: float
-    """Seconds since the epoch; infinite where a Job without a deadline is in the way."""
-    spare: Mapping[str, int]
-    """What is left there at that time, beside the head: Jobs without an end may use it."""
-    own_spare: Mapping[str, int]
-    """What Jobs of the head's own queue may use of it."""
-
-
-@dataclass(slots=True, eq=False)
-class Head:
-    """The Job at the head of a queue that does not fit now, and the rooms it claims."""
-
-    queue: Queue
-    job: Job
-    rank: Rank
-    reason: str
-    explain: Callable[[], str]
-    """Says what it waits for, as things are when it is asked: most of the time nobody does."""
-    since: float
-    """When it became the head that waits for this reason, in seconds since the epoch."""
-    rooms: tuple[Room, ...] = ()
-    """The rooms it claims: those that could hold it, in the order in which it would take them."""
-    kept: Kept = NOTHING_KEPT
-    backfills: bool = False
-    watched: tuple[Room, ...] = ()
-    """All rooms of its queue: when one of them gets free, the queue is looked at again."""
-    request: object = None
-    constraints: object = None
-    reserved: Room | None = None
-    """The room of its reservation, when it was last looked at."""
-    _reservation: Reservation | None = None
-    _versions: tuple[int, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """What it waits for, in a sentence."""
-        return self.explain()
-
-    def is_for(self, job: Job) -> bool:
-        """Whether it is about this Job, as that and its queue are now."""
-        return (
-            self.job is job
-            and self.request is job.request
-            and self.constraints is job.constraints
-            and self.kept == self.queue.kept
-            and self.backfills == self.queue.backfills
-        )
-
-    def same_claim(self, rooms: tuple[Room, ...], queue: Queue) -> bool:
-        """Whether it would be the same if it were made anew for the same Job, with these rooms to claim."""
-        return self.rooms == rooms and self.rank == queue.rank and self.watched == queue.options.rooms
-
-    def stand(self) -> None:
-        """Wait for room, in the order of the pool."""
-        for room in self.watched:
-            insort(room.waiters, (self.rank, self), key=_rank)
-
-    def step_out(self) -> None:
-        """Wait no more."""
-        for room in self.watched:
-            del room.waiters[bisect_left(room.waiters, self.rank, key=_rank)]
-
-    def lets(self, room: Room, job: Job, now: float) -> bool:
-        """Whether a Job behind this one may enter a room: the claim lets it, as EASY backfill does.
-
-        It may if it ends before this one can start, or if it uses only what is left over then.
-        D. Lifka, "The ANL/IBM SP Scheduling System", 1995.
-        """
-        if room not in self.rooms:
-            return True
-        if not self.backfills:
-            return False
-        reservation = self.reservation()
-        if room is not reservation.room:
-            return True
-        if job.deadline is not None and now + job.deadline <= reservation.at:
-            return True
-        demand = job.request.total
-        return _fits(demand, reservation.spare) and (
-            job.queue != self.queue.name or _fits(demand, reservation.own_spare)
-        )
-
-    def reservation(self) -> Reservation:
-        """Return the room in which it fits first; among equals the first in its order."""
-        versions = tuple(room.version for room in self.rooms)
-        if self._reservation is None or versions != self._versions:
-            self._versions = versions
-            self._reservation = min(map(self._reserve, self.rooms), key=lambda found: found.at)
-        return self._reservation
-
-    def _reserve(self, room: Room) -> Reservation:
-        queue, demand = self.queue.name, self.job.request.total
-        mine = room.used_by.get(queue, _NONE)
-        spare = {name: bound - room.used.get(name, 0) for name, bound in room.limit.items()}
-        own = {name: bound - self.kept.of(bound) - mine.get(name, 0) for name, bound in room.limit.items()}
-        at = -inf
-        fits = _fits(demand, spare) and _fits(demand, own)
-        for end, job in room.ends():
-            if fits and end > at:
-                break
-            for name, amount in job.request.total:
-                if name in spare:
-                    spare[name] += amount
-                    own[name] += amount if job.queue == queue else 0
-            at = end
-            fits = fits or (_fits(demand, spare) and _fits(demand, own))
-        if not fits:
-            at = inf
-        for name, amount in demand:
-            if name in spare:
-                spare[name] -= amount
-                own[name] -= amount
-        return Reservation(room, at, spare, own)
-
-
-def _fits(amounts: Amounts, free: Mapping[str, int]) -> bool:
-    return all(amount <= free[name] for name, amount in amounts if name in free)
 
 
 def _rank(waiter: tuple[Rank, Head]) -> Rank:

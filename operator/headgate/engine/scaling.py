@@ -7,12 +7,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.engine.environments import added
+from headgate.engine.placing import NO_ROOM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from headgate.api.quantity import Amounts
     from headgate.engine.environments import Environment
+    from headgate.engine.job import Job
     from headgate.engine.placing import Placing
     from headgate.engine.queue import Queue
     from headgate.engine.room import Room
@@ -32,20 +34,25 @@ class Demand:
     def plan(self, queue: Queue, placing: Placing, most: int) -> None:
         """Put as many of a queue's waiting Jobs into its rooms as its limits let go and the rooms could ever hold.
 
-        It looks at `most` classes of them.
+        Who is at the head comes first, and takes a place under the limits also where no room could ever hold it; behind
+        such a Job another one goes only where the queue backfills. It looks at `most` classes of them.
         """
+        head = queue.next()
+        if head is None:
+            return
         left = queue.room_left()
-        for kind in islice(queue.classes(), most):
-            first = kind.jobs.first()
-            if left == 0 or first is None:
+        for place, (job, alike) in enumerate(islice(_in_order(head, queue), most)):
+            if left == 0:
                 return
-            count = len(kind.jobs) if left is None else min(len(kind.jobs), left)
+            fit = placing.fit(queue, job)
+            if fit.reason != NO_ROOM and not queue.backfills:
+                return
+            asked = alike if left is None else min(alike, left)
+            planned = 0
+            for room in fit.rooms:
+                planned += self._fill(room, job.request.total, asked - planned)
             if left is not None:
-                left -= count
-            for room in placing.fit(queue, first.job).rooms:
-                count -= self._fill(room, kind.request.total, count)
-                if not count:
-                    break
+                left -= planned if place else 1
 
     def of(self, environment: Environment) -> dict[str, int]:
         """Return what is used, and planned, in all rooms of an environment, by resource, in billionths."""
@@ -61,6 +68,17 @@ class Demand:
         for name, amount in amounts:
             planned[name] = planned.get(name, 0) + amount * count
         return count
+
+
+def _in_order(head: Job, queue: Queue) -> Iterator[tuple[Job, int]]:
+    """Yield the Job at the head of a queue, then one of each class behind it with how many are like that."""
+    yield head, 1
+    own = head.candidate.kind if head.candidate is not None else None
+    for kind in queue.classes():
+        first = kind.jobs.first()
+        alike = len(kind.jobs) - (kind is own)
+        if first is not None and alike:
+            yield first.job, alike
 
 
 def needed(shape: Amounts, demand: Mapping[str, int]) -> int:

@@ -29,6 +29,7 @@ from headgate.api.names import CONDITION_RECONCILING as RECONCILING
 from headgate.api.names import CONDITION_STALLED as STALLED
 from headgate.api.names import CREATED_BY_ANNOTATION, PAUSED_BY_ANNOTATION
 from headgate.api.times import precise_timestamp, timestamp
+from headgate.engine.messages import CONDITION_MESSAGE_MAX, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from headgate.engine.occupancy import Occupancy
     from headgate.engine.pool import Pool
     from headgate.engine.queue import Queue
-
-_MESSAGE_MAX: Final = 1024
 
 ON_THE_WAY: Final = frozenset({"Draining", "Sealing", "Terminating"})
 
@@ -118,7 +117,7 @@ def pool_status(pool: Pool, occupancy: Occupancy, now: str) -> ClusterPoolStatus
             name=name,
             state=cluster.shown_state,
             version=cluster.version or None,
-            message=cluster.message or None,
+            message=shortened(cluster.message) or None,
             active=occupancy.on(pool.name, name),
             not_ready_since=timestamp(cluster.silent_since) if cluster.silent_since is not None else None,
         )
@@ -148,7 +147,7 @@ def _head(queue: Queue) -> HeadStatus | None:
         name=head.job.name,
         uid=head.job.uid,
         reason=head.reason,
-        message=_shortened(head.message),
+        message=shortened(head.message),
         since=timestamp(head.since),
     )
 
@@ -168,10 +167,6 @@ def _shares(queue: Queue) -> list[ShareStatus]:
         )
         for share in queue.shares.notable()
     ]
-
-
-def _shortened(message: str) -> str:
-    return message if len(message) <= _MESSAGE_MAX else f"{message[: _MESSAGE_MAX - 3]}..."
 
 
 def _dispatch(queue: Queue, before: JobQueueStatus, now: str) -> DispatchStatus:
@@ -270,7 +265,7 @@ def conditions_of(
             observed_generation=generation,
             last_transition_time=now,
             reason=aspect.reason,
-            message=aspect.message,
+            message=shortened(aspect.message, CONDITION_MESSAGE_MAX),
         )
         conditions = set_condition(conditions, new)
     return conditions

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from headgate.api.names import DEPENDS_ON_ANNOTATION, MANAGED_BY, QUEUE_LABEL, REASON_WRONG_MANAGER
 from headgate.engine.decisions import Notice
+from headgate.engine.messages import enumerated, shortened
 
 if TYPE_CHECKING:
     from headgate.engine.job import Job
@@ -38,6 +39,7 @@ class StuckJobs:
 
     def tell(self, job: Job, reason: str, message: str) -> None:
         """Tell something about a Job, unless it was the last thing told about it."""
+        message = shortened(message)
         if job.noticed != message:
             job.noticed = message
             self._notices.append(Notice("Job", job.namespace, job.name, job.uid, "Warning", reason, message))
@@ -57,8 +59,8 @@ class StuckJobs:
         self.tell(
             job,
             "DependencyNotFound",
-            f'{DEPENDS_ON_ANNOTATION}: {", ".join(names)} not found among the Jobs of namespace "{job.namespace}" that '
-            "name a queue: create them and the Job goes on by itself, or remove the names",
+            f"{DEPENDS_ON_ANNOTATION}: {enumerated(names)} not found among the Jobs of namespace "
+            f'"{job.namespace}" that name a queue: create them and the Job goes on by itself, or remove the names',
         )
 
     def queue_missing(self, job: Job) -> None:

@@ -50,10 +50,7 @@ class EventRecorder:
         """Have an event written of a Job that was cancelled, or sent back to the gate or to its queue."""
         job = write.job
         if isinstance(write, Suspend):
-            reason, message = (
-                "Suspended",
-                f'sent back to wait in JobQueue "{job.queue}": it ran without admission',
-            )
+            reason, message = "Suspended", f'sent back to wait in JobQueue "{job.queue}": {write.why}'
         elif isinstance(write, Requeue):
             reason, message = (
                 REASON_REQUEUED,

@@ -2,14 +2,15 @@
 
 A `Wire` can be cut, without a look at what goes over it: that drops watches, and loses the answers of writes that were
 carried out. Or it can be held: then nothing arrives, and nobody is told, as when a network is parted. A `Gate` speaks
-TLS with the API server and none with the client, so it can hold back some requests, and answer some watches itself as
-an API server does that has forgotten where they stopped.
+TLS with the API server and none with the client, so it can hold back some requests, and answer some itself: watches as
+an API server does that has forgotten where they stopped, writes with a conflict that there is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import select
 import socket
 import ssl
@@ -136,6 +137,10 @@ FORGOTTEN = b"""\
 {"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old resource version: \
 1 (2)","reason":"Expired","code":410}}
 """
+CLASH = b"""\
+{"kind":"Status","apiVersion":"v1","status":"Failure","message":"the object has been modified","reason":"Conflict",\
+"code":409}
+"""
 
 
 class Gate:
@@ -149,6 +154,7 @@ class Gate:
         self.server = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._part = b""
         self._forgotten: list[bytes] = []
+        self._clashes: list[bytes] = []
         self.holds = 0
         """How many requests it holds back now."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -174,6 +180,15 @@ class Gate:
     def forget(self, *parts: str) -> None:
         """Tell once each watch that has one of these in its first words that it is too old (410)."""
         self._loop.call_soon_threadsafe(self._forgotten.extend, [part.encode() for part in parts])
+
+    def clash(self, *parts: str) -> None:
+        """Answer one request that has a part in its first words, for each, with a conflict, and do not forward it."""
+        self._loop.call_soon_threadsafe(self._clashes.extend, [part.encode() for part in parts])
+
+    @property
+    def clashes(self) -> int:
+        """How many requests are still to be answered so."""
+        return len(self._clashes)
 
     @property
     def remembers(self) -> bool:
@@ -253,10 +268,13 @@ class Gate:
             for part in self._forgotten:
                 if b"watch=" in first_words and part in first_words:
                     self._forgotten.remove(part)
-                    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(FORGOTTEN)}"
-                    answer.write(f"{head}\r\nConnection: close\r\n\r\n".encode() + FORGOTTEN)
-                    await answer.drain()
-                    answer.close()
+                    await _answer(answer, "200 OK", FORGOTTEN)
+                    return
+            for part in self._clashes:
+                if part in first_words:
+                    self._clashes.remove(part)
+                    await _take_in(client, data)
+                    await _answer(answer, "409 Conflict", CLASH)
                     return
             server.write(data)
 
@@ -264,6 +282,23 @@ class Gate:
         while data := await source.read(65536):
             # Without a wait until it is taken: a client that is frozen must not slow down what tells it the news.
             sink.write(data)
+
+
+async def _take_in(client: asyncio.StreamReader, data: bytes) -> None:
+    """Read what is missing of a request: a client that is cut off while it sends sees no answer."""
+    while (end := data.find(b"\r\n\r\n")) < 0:
+        data += await client.read(65536)
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", data[:end])
+    if length is not None:
+        await client.readexactly(max(int(length[1]) - (len(data) - end - 4), 0))
+
+
+async def _answer(writer: asyncio.StreamWriter, status: str, body: bytes) -> None:
+    """Answer a request in the API server's place, and close the connection."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    writer.write(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+    await writer.drain()
+    writer.close()
 
 
 def through(server: str, kubeconfig: Path, directory: Path) -> Path:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cluster.policies.support import QUEUE, TERM, Api, eventually, job
+import pytest
+from tests.cluster.policies.support import QUEUE, TERM, Answer, Api, Json, eventually, job, local, remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,3 +110,33 @@ def test_a_queued_job_that_runs_unadmitted_can_be_suspended_again(
     eventually(effective)
     api.patch("job", "job", {"spec": {"suspend": True}}).accepted()
     assert api.suspended("job")
+
+
+@pytest.mark.parametrize("cluster", [local, remote], ids=["local", "remote"])
+def test_to_suspend_a_job_at_a_version_tells_whether_it_waits_there(
+    api: Api,
+    make_pool: Callable[..., str],
+    make_queue: Callable[..., str],
+    set_term: Callable[[int | None], None],
+    cluster: Callable[[str], Json],
+) -> None:
+    """So the operator finds out, where it knows no better, and changes nothing by it."""
+    set_term(3)
+    pool = make_pool(cluster(f"c-{api.namespace}"))
+    api.create(job(queue=make_queue(pool=pool)), user="alice").accepted()
+
+    def suspend(before: Json) -> Answer:
+        metadata = {key: before["metadata"][key] for key in ("resourceVersion", "uid")}
+        return api.patch("job", "job", {"metadata": metadata, "spec": {"suspend": True}})
+
+    def changes_nothing() -> None:
+        before = api.get("job", "job")
+        assert suspend(before).accepted().object == before
+
+    eventually(changes_nothing)
+    before = api.get("job", "job")
+    eventually(lambda: api.admit("job", term="3").accepted())
+    answer = suspend(before)
+    assert not answer.ok
+    assert "the object has been modified" in answer.message
+    assert not api.suspended("job")

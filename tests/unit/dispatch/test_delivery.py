@@ -168,6 +168,34 @@ async def test_what_may_still_land_keeps_its_place_and_nobody_else_from_theirs(
     assert await writing is None
 
 
+@pytest.mark.parametrize(
+    ("version", "fate", "reads"), [(7, "refused", 2), (8, "outdated", 1), (None, "outdated", 1)]
+)
+async def test_a_conflict_after_an_answer_that_was_lost_is_one_where_there_is_a_newer_version(
+    version: int | None, fate: str, reads: int
+) -> None:
+    api = FakeApi(team_a=[CUT, CONFLICT])
+    if version is not None:
+        api.versions["a"] = version
+    outcome = await Around(api).deliver()
+    assert outcome is not None
+    assert (outcome.fate, api.reads) == (fate, reads)
+
+
+async def test_what_may_still_land_keeps_its_place_after_a_conflict_that_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "LANDED_SECONDS", 3600.0)
+    api = FakeApi(team_a=[HUNG, CONFLICT])
+    api.versions["a"] = 7
+    around = Around(api)
+    writing = around.begin("a")
+    await until(lambda: around.deliveries.room == MAX_SENT and api.reads == 1)
+    assert not writing.done()
+    around.deliveries.stop()
+    assert await writing is None
+
+
 async def test_a_refusal_after_an_answer_that_was_lost_is_no_proof() -> None:
     api = FakeApi(team_a=[CUT, FORBIDDEN])
     api.versions["a"] = 8

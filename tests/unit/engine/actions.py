@@ -291,9 +291,7 @@ def submit(sim: Simulation, which: int, how: int) -> None:
     queue = list(QUEUES)[(0, 0, 0, 1, 1, 2, 3)[which % 7]]
     namespace = "xy"[how % 2]
     proxies = sim.server.kinds[QUEUES[queue]][-1]
-    owners = [
-        job.uid for job in sim.server.jobs.values() if job.owner_uid is None and job.namespace == namespace
-    ]
+    owners = [job.uid for job in sim.server.jobs.values() if job.namespace == namespace]
     sim.server.submit(
         queue,
         namespace=namespace,
@@ -337,7 +335,8 @@ def edit(sim: Simulation, which: int, how: int) -> None:
     job = pick(_live(sim), which)
     if job is None:
         return
-    value = how // 10
+    value = how // 11
+    older = [other.uid for other in _live(sim) if other.uid < job.uid and other.namespace == job.namespace]
     changes: tuple[dict[str, Any], ...] = (
         {"held": not job.held},
         {"priority": value % 4},
@@ -349,8 +348,9 @@ def edit(sim: Simulation, which: int, how: int) -> None:
         {"deadline": DEADLINES[value % len(DEADLINES)]},
         {"share": (None, "red", "blue")[value % 3]},
         {"depends_on": depends_on(sim, job.namespace, value)} if job.state is JobState.WAITING else {},
+        {"owner_uid": pick([*older, None], value)},
     )
-    sim.server.update(job.uid, **changes[how % 10])
+    sim.server.update(job.uid, **changes[how % 11])
 
 
 def end(sim: Simulation, which: int, how: int) -> None:
@@ -439,7 +439,7 @@ def decide(sim: Simulation, which: int, how: int) -> None:
 
 
 def land(sim: Simulation, which: int, how: int) -> None:
-    sim.land(which, refuse=how % 9 == 0)
+    sim.land(which, refuse=how % 9 == 0, clash=how % 9 == 1)
 
 
 def answer(sim: Simulation, which: int, how: int) -> None:

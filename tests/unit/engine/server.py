@@ -341,7 +341,7 @@ class Server:
             assert job.state is not JobState.FINISHED
             self.ending[job.uid] = OUTCOME[write.reason]
             self.update(job.uid, canceling=True, started_at=job.started_at or int(self.now))
-        else:
+        elif job.state is not JobState.WAITING:
             assert job.state is JobState.UNADMITTED
             self.update(job.uid, state=JobState.WAITING)
         return "ok"
@@ -504,8 +504,10 @@ class Server:
         self._end_runs()
 
     def _end_runs(self) -> None:
-        live = {(j.queue, self._run(j)) for j in self.jobs.values() if j.state is not JobState.FINISHED}
-        self.going &= live
+        live = [job for job in self.jobs.values() if job.state is not JobState.FINISHED]
+        # A Job that runs may have been given to another owner, with those that it owns.
+        self.going |= {(job.queue, self._run(job)) for job in live if job.state is JobState.ACTIVE}
+        self.going &= {(job.queue, self._run(job)) for job in live}
 
     def _put_queue(self, queue: JobQueue) -> None:
         self.queues[queue.name] = queue

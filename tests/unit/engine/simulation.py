@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from headgate.api.computeenvironment import ComputeEnvironment, ComputeEnvironmentStatus
     from headgate.api.jobqueue import JobQueue
     from headgate.api.jobqueue_status import JobQueueStatus
-    from headgate.engine.decisions import Correction, Write
+    from headgate.engine.decisions import Correction, Decision, Write
 
 KINDS: tuple[Kind, ...] = ("job", "queue", "pool", "environment", "policy")
 
@@ -103,6 +103,8 @@ class Simulation:
         """What this operator has told of Jobs: UID and reason."""
         self.accepted: dict[str, str] = {}
         """UIDs of the Jobs that the operator before this one had accepted, and of the queue that did."""
+        self.unsettled: set[str] = set()
+        """Queues in which an operator has left Jobs that were too many: the next cannot tell who they are."""
         self.start()
 
     # ---- the operator's life
@@ -153,6 +155,7 @@ class Simulation:
             for job in known.jobs.values()
             if job.accepted
         }
+        self.unsettled |= {name for name, known in self.engine.queues.items() if known.depth.excess}
         self.past = self.model
         self.engine = self.model = None
 
@@ -237,7 +240,7 @@ class Simulation:
         if self.engine is None:
             return 0
         assert self.model is not None
-        decisions = self.engine.decide(limit, self.server.now)
+        decisions = self._asked(limit)
         self.told |= {(one.uid, one.reason) for one in decisions if isinstance(one, Notice)}
         self.warned |= {uid for uid, reason in self.told if reason == "TimeLimit"}
         writes: list[Write] = []
@@ -268,6 +271,17 @@ class Simulation:
         ]
         return len(decisions)
 
+    def _asked(self, limit: int) -> list[Decision]:
+        """Ask for decisions until there are so many writes, or no more."""
+        assert self.engine is not None
+        decisions: list[Decision] = []
+        while True:
+            writes = sum(not isinstance(one, Notice | Confirm) for one in decisions)
+            decisions += self.engine.decide(limit - writes, self.server.now)
+            if not self.engine.is_cut_short:
+                return decisions
+            assert self.engine.next_wakeup() == self.server.now
+
     def look(self, *, complete: bool) -> None:
         """Look at the heads of all queues, as their statuses would show them."""
         assert self.engine is not None
@@ -275,13 +289,15 @@ class Simulation:
         known = [queue.name for queue in self.engine.queues.values() if queue.resource is not None]
         self.model.look({name: self.status(name).head for name in known}, complete=complete)
 
-    def land(self, pick: int, *, refuse: bool = False) -> None:
-        """Let one write reach the server."""
+    def land(self, pick: int, *, refuse: bool = False, clash: bool = False) -> None:
+        """Let one write reach the server, or something in its way that refuses it or calls it a conflict."""
         pending = [call for call in self.calls if call.verdict is None] + self.orphans
         if not pending:
             return
         call = pending[pick % len(pending)]
-        verdict = "refused" if refuse else self.server.land(call.write, call.stamp, call.capacity)
+        verdict: Verdict = "refused" if refuse else "conflict"
+        if not refuse and not clash:
+            verdict = self.server.land(call.write, call.stamp, call.capacity)
         if call in self.orphans:
             self.orphans.remove(call)
         else:
@@ -600,9 +616,10 @@ class Simulation:
         told = (write.job.uid, write.resource_version)
         if call.verdict == "refused":
             self.engine.refused(write, "no", now)
-            self.model.tell_refused(*told)
-            return
-        if call.verdict == "conflict":
+            if isinstance(write, Admit):
+                self.model.tell_refused(*told)
+                return
+        elif call.verdict == "conflict":
             self.engine.outdated(write, now)
         elif isinstance(write, Admit):
             self.engine.admitted(write, call.stamp, now)
@@ -610,6 +627,10 @@ class Simulation:
             self.engine.written(write, now)
             if isinstance(write, Requeue):
                 self.sent_back.add(told)
+            if isinstance(write, Suspend):
+                # It waits, for sure: had it been admitted meanwhile there would have been a conflict.
+                self.model.tell_refused(*told)
+                return
         self.model.tell_answered(*told)
 
     def _check_correction(self, write: Correction) -> None:
@@ -619,7 +640,7 @@ class Simulation:
         assert write.resource_version == job.resource_version
         assert not job.canceling
         if isinstance(write, Suspend):
-            assert job.state is JobState.UNADMITTED
+            assert job.state is JobState.UNADMITTED or job.uid in self.model.assumed
         elif isinstance(write, Requeue):
             assert (job.uid, write.resource_version) not in self.sent_back, "what has landed is sent again"
             assert job.state is JobState.ACTIVE
@@ -650,6 +671,6 @@ class Simulation:
         else:
             assert write.reason == REASON_QUEUE_FULL
             assert job.state is not JobState.ACTIVE
-            if not self.server.moved or self.lists == 1:
+            if (not self.server.moved or self.lists == 1) and job.queue not in self.unsettled:
                 assert self.server.may_be_excess(job.uid, job.queue), f"{job.uid} is cancelled as excess"
         self.model.open[job.uid] = write.resource_version

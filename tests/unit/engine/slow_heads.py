@@ -39,6 +39,17 @@ class Stand:
     """Infinite until the engine has shown it."""
     sure: bool = True
     """Whether nothing has happened since by which the queue may have turned to another lane."""
+    stopped: tuple[float, float] | None = None
+    """Between which times its queue has begun to let nothing through: from then on its time stands still."""
+    kept: bool = False
+    """Whether it surely is the head again, as it was, as soon as its queue lets something through."""
+
+    def since_if_found(self, now: float) -> tuple[float, float]:
+        """Between which times it has come to the head, if it is found there again now for the same reason."""
+        assert self.stopped is not None
+        earliest, latest = self.stopped
+        # Since when it was there is known in whole seconds.
+        return self.since + now - latest, self.since + 1 + now - earliest
 
 
 class Heads(Reach):
@@ -51,6 +62,7 @@ class Heads(Reach):
         """By queue: lanes whose first Job others may have passed since the heads were last seen."""
         self.looked_at = clock()
         """When the heads were last seen."""
+        self.settled_at = clock()
         self.written: dict[tuple[str, str, str], set[str | None]] = defaultdict(set)
         """Since when an earlier operator had written that a Job stood at the head: by queue, UID and reason."""
         self.overdue: set[str] = set()
@@ -132,15 +144,21 @@ class Heads(Reach):
             if complete:
                 assert head.reason in reasons(job), f"{name}: {head.reason}: {head.message}"
             since = seconds(head.since)
-            if stand is not None and stand.sure and (stand.uid, stand.reason) == (head.uid, head.reason):
+            if stand is None or (stand.uid, stand.reason) != (head.uid, head.reason):
+                stand = None
+            if stand is not None and stand.sure:
                 assert since == int(stand.since), "the time at the head starts anew"
             else:
-                known = stand is not None and (stand.uid, stand.reason, stand.since) == (
-                    head.uid,
-                    head.reason,
-                    since,
+                least, most = (
+                    stand.since_if_found(self.now) if stand is not None and stand.stopped else (0, 0)
                 )
-                assert known or int(self.looked_at) <= since <= self.now or self.was_written(name, head), (
+                goes_on = int(least) <= since <= most
+                assert goes_on or stand is None or not stand.kept, (
+                    f"{name}: {head.uid} at the head since {since}, not between {least} and {most}"
+                )
+                known = stand is not None and stand.since == since
+                is_new = int(self.looked_at) <= since <= self.now
+                assert known or goes_on or is_new or self.was_written(name, head), (
                     f"{name}: {head.uid} cannot be at the head since {since}"
                 )
             self.stands[name] = Stand(head.uid, self.lane_of(job), head.reason, since)
@@ -155,13 +173,25 @@ class Heads(Reach):
         """See whether the heads still stand, and for how long they have."""
         super().settle()
         for name, stand in self.stands.items():
-            stand.sure &= any(
-                job.uid == stand.uid and self.lane_of(job) == stand.lane for job in self.open_jobs(name)
+            waiting, may_go = (
+                [job.uid for job in jobs if self.lane_of(job) == stand.lane]
+                for jobs in (self.eligible(name), self.open_jobs(name))
             )
+            is_open = bool(self.open_jobs(name))
+            if stand.stopped is None and stand.uid in waiting and not is_open:
+                stand.stopped, stand.kept = (self.settled_at, self.now), stand.sure and stand.since < inf
+            stand.kept &= stand.uid in (may_go if is_open else waiting)
+            stand.sure &= stand.uid in may_go
             queue = self.queues.get(name)
-            for action in queue.spec.time_limit_actions if queue else ():
+            for action in queue.spec.time_limit_actions if queue and stand.stopped is None else ():
                 if action.reason == stand.reason and stand.since + action.max_time_seconds <= self.now:
                     self.overdue.add(stand.uid)
+        self.settled_at = self.now
+
+    def lose_sight(self, name: str) -> None:
+        """Take note that it is open who is at the head of a queue, and since when."""
+        if name in self.stands:
+            self.stands[name].sure = self.stands[name].kept = False
 
     def admitted(self, job: Job, heads: list[Job], *, at_head: bool) -> None:
         """Take note that a Job is let through; `heads` are those that may have been the first."""
@@ -169,6 +199,8 @@ class Heads(Reach):
         if stand is not None and (at_head or stand.uid == job.uid):
             # Also where another Job has come before it in its lane.
             del self.stands[job.queue]
+        elif stand is not None and job in heads:
+            stand.kept = False
         if at_head:
             self.passed[job.queue].clear()
             return
@@ -182,16 +214,15 @@ class Heads(Reach):
         for queue, lane in list(self.lane_turn):
             if queue == name:
                 del self.lane_turn[queue, lane]
-        if name in self.stands:
-            self.stands[name].sure = False
+        self.lose_sight(name)
 
     def queue_changed(self, before: JobQueue | None, after: JobQueue) -> None:
         super().queue_changed(before, after)
         if before is None or _order(before) != _order(after):
             self.begin_round(after.name)
-        elif before.spec.priority_value != after.spec.priority_value and after.name in self.stands:
+        elif before.spec.priority_value != after.spec.priority_value:
             # It finds its place in the pool anew, and perhaps its head.
-            self.stands[after.name].sure = False
+            self.lose_sight(after.name)
 
     def pool_turned(self, name: str) -> None:
         super().pool_turned(name)

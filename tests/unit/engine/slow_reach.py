@@ -32,9 +32,9 @@ class Reach(Told):
     # ---- environments
 
     def machines(self, name: str) -> int | None:
-        """How many machines an environment was last seen to have."""
+        """How many machines an environment was last seen to have, and to keep."""
         reading = self.readings.get(name)
-        return reading.ready if reading else None
+        return min(reading.ready, reading.replicas) if reading else None
 
     def rooms(self) -> dict[Place, Room]:
         """Every room of every environment, as it is now."""

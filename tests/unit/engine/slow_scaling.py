@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.unit.engine.slow_choice import Choice
 
-from headgate.engine.job import JobState
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -86,16 +84,9 @@ class Machines:
         assert spec.scaling is not None
         tenants = [tenant.demand for room in rooms for tenant in room.tenants]
         users = [self.model.queues[user] for user in self._users[name]]
-        waiting = {
-            user.name: [
-                job
-                for job in self.model.live(user.name)
-                if job.state is JobState.WAITING and not self.model.is_active(job)
-            ]
-            for user in users
-        }
-        demand = [dict(job.request.total) for jobs in waiting.values() for job in jobs]
-        admitted, all_of_it = _machines(spec, tenants), _machines(spec, tenants + demand)
+        choice = Choice(self.model)
+        could = [dict(job.request.total) for user in users for job in self._could_go(user, name, choice)]
+        admitted, all_of_it = _machines(spec, tenants), _machines(spec, tenants + could)
         asked_for = self.model.readings[name].replicas
         times = [spec.scaling.idle_timeout_seconds]
         if len(users) == 1:
@@ -115,31 +106,57 @@ class Machines:
             most = max(most, min(asked_for, spec.scaling.max))
         if not perhaps_over:
             least = max(least, min(asked_for, spec.scaling.max))
-        if len(users) == 1 and self._all_go(users[0], waiting[users[0].name], list(rooms)):
-            least = max(least, all_of_it)
+        if len(users) == 1:
+            sure = self._sure_to_go(users[0], list(rooms), choice)
+            least = max(least, _machines(spec, [*tenants, sure]))
         return Bracket(min(least, spec.scaling.max), most)
 
-    def _all_go(self, queue: JobQueue, waiting: list[Job], rooms: list[Room]) -> bool:
-        """Whether all that waits in a queue fits into its only room, scaled up, and nothing else is in the way."""
-        spec = queue.spec
+    def _could_go(self, queue: JobQueue, environment: str, choice: Choice) -> list[Job]:
+        """The waiting Jobs of a queue that an environment could ever hold, if they may all come to go."""
+        heads = choice.heads(queue.name)
+        if queue.spec.head_of_line == "Block" and not any(choice.reach(head.uid) for head in heads):
+            return []
+        return [
+            job
+            for job in self.model.eligible(queue.name)
+            if any(room.place[0] == environment for room in choice.reach(job.uid))
+        ]
+
+    def _sure_to_go(self, queue: JobQueue, rooms: list[Room], choice: Choice) -> dict[str, int]:
+        """At least so much is asked for by those that go if the only room of a queue is scaled up.
+
+        Nothing is sure where it has other rooms, or something else than their number and room is in the way.
+        """
+        spec, model = queue.spec, self.model
+        jobs = model.open_jobs(queue.name)
+        fitting = [job for job in jobs if choice.reach(job.uid)]
+        hopeless = len(fitting) < len(jobs)
         if (
-            spec.action_concurrency
+            (hopeless and spec.head_of_line == "Block")
             or spec.run_concurrency
             or len(spec.compute_environments) > 1
             or len(rooms) != 1
+            or model.kept(queue)
         ):
-            return False
-        eligible = {job.uid for job in self.model.open_jobs(queue.name)}
-        room, choice = rooms[0], Choice(self.model)
-        total: dict[str, int] = defaultdict(int)
-        for demand in [dict(job.request.total) for job in waiting] + [one.demand for one in room.tenants]:
-            for resource, amount in demand.items():
-                total[resource] += amount
-        return (
-            not self.model.kept(queue)
-            and all(job.uid in eligible and choice.reach(job.uid) for job in waiting)
-            and all(total[resource] <= bound for resource, bound in room.potential.items())
-        )
+            return {}
+        amounts: dict[str, list[int]] = defaultdict(list)
+        for job in fitting:
+            for resource, amount in job.request.total:
+                amounts[resource].append(amount)
+        room = rooms[0]
+        if any(
+            sum(amounts[resource]) + room.used(resource) > bound for resource, bound in room.potential.items()
+        ):
+            return {}
+        count = len(fitting)
+        if spec.action_concurrency:
+            active = sum(model.is_active(job) for job in model.live(queue.name))
+            # The head keeps its place, also where it can never go.
+            count = min(count, max(spec.action_concurrency - active - hopeless, 0))
+        return {
+            resource: sum(sorted(each + [0] * (len(fitting) - len(each)))[:count])
+            for resource, each in amounts.items()
+        }
 
 
 def _machines(spec: ComputeEnvironmentSpec, demands: Iterable[dict[str, int]]) -> int:

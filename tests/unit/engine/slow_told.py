@@ -11,6 +11,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from headgate.engine import kinship
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Told:
         self.decided: dict[str, float] = {}
         """When each admission was decided, also after the watch has shown it."""
         self.anchors: dict[RunKey, set[str]] = defaultdict(set)
+        self.ended_in: dict[str, str] = {}
+        """The run, by its key, of each Job that has finished, as it was then."""
         self.open: dict[str, int] = {}
         """resourceVersion of the write under way, by UID."""
         self.found_finished: set[str] = set()
@@ -111,6 +114,8 @@ class Told:
         self.open.pop(job.uid, None)
         named = (job.namespace, job.name)
         if job.state is JobState.FINISHED:
+            if job.uid not in self.ended_in:
+                self.ended_in[job.uid] = (key or self.key(job.uid))[1]
             if job.result == "succeeded":
                 self.succeeded.add(named)
             else:
@@ -123,6 +128,7 @@ class Told:
 
     def tell_gone(self, uid: str) -> None:
         self.jobs.pop(uid, None)
+        self.ended_in.pop(uid, None)
         self.found_finished.discard(uid)
         self.assumed.pop(uid, None)
         self.open.pop(uid, None)
@@ -273,14 +279,24 @@ class Told:
         return start + job.deadline
 
     def key(self, uid: str) -> RunKey:
-        """The run a Job belongs to: by its label, with the admitted Job that owns it, or alone."""
-        job = self.jobs[uid]
-        if job.run_label is not None:
-            return job.queue, f"{job.namespace}/{job.run_label}"
-        owner = self.jobs.get(job.owner_uid or "")
+        """The run a Job belongs to: by its label, with the admitted Job that owns it, or alone.
+
+        Owners may have owners: it belongs to the run of the topmost, if that is not too many levels above.
+        """
+        queue = self.jobs[uid].queue
+        line = [self.jobs[uid]]
+        while (owner := self._admitted_owner(line[-1])) is not None and line[-1].uid not in self.ended_in:
+            line.append(owner)
+            if owner.uid not in self.ended_in and len(line) > kinship.MOST_LEVELS + 1:
+                return queue, _own_key(line[0])
+        return queue, self.ended_in.get(line[-1].uid) or _own_key(line[-1])
+
+    def _admitted_owner(self, job: Job) -> Job | None:
+        """The admitted Job with which a Job counts that has no label of its own."""
+        owner = self.jobs.get(job.owner_uid or "") if job.run_label is None else None
         if owner is not None and (owner.state is JobState.ACTIVE or self._was_admitted(owner)):
-            return job.queue, self.key(owner.uid)[1]
-        return job.queue, job.uid
+            return owner
+        return None
 
     @staticmethod
     def _was_admitted(job: Job) -> bool:
@@ -368,6 +384,10 @@ class Told:
                 cluster = self.cluster_of(other)
                 return (self.environment_of(other) or "", cluster) if cluster else None
         return None
+
+
+def _own_key(job: Job) -> str:
+    return job.uid if job.run_label is None else f"{job.namespace}/{job.run_label}"
 
 
 def _is_older(resource: Resource, other: Resource) -> bool:

@@ -1,5 +1,7 @@
 """What became of writes: outdated, refused, lost; and facts out of order."""
 
+from typing import Any
+
 import pytest
 from tests.builders import World, a_job, a_queue, copy_of, stamp
 
@@ -17,6 +19,38 @@ def test_the_place_stays_taken_until_it_is_known_what_became_of_an_outdated_writ
     world = one_of_two().outdates("a")
     assert world.admits() == ""
     assert world.changed("a", priority=1).admits() == "a"
+
+
+def test_a_conflict_without_a_newer_version_does_not_take_the_place_for_ever() -> None:
+    """Anything in the way of a write may answer with a conflict, though the Job has not changed."""
+    world = one_of_two().outdates("a")
+    assert world.later(4.9).decide() == []
+    assert [write.job.name for write in world.later(0.2).of(Suspend)] == ["a"]
+    assert world.admits() == ""
+    assert world.confirms_waiting("a").admits() == "b"
+    assert world.lands("b").finished("b").later(60).admits() == "a"
+
+
+def test_the_place_stays_taken_as_long_as_nobody_knows_whether_the_job_waits() -> None:
+    world = one_of_two().outdates("a")
+    for _ in range(20):
+        assert len(world.later(60).of(Suspend)) == 1
+        assert world.outdates("a").admits() == ""
+    assert len(world.later(60).of(Suspend)) == 1
+    assert world.refuses("a", "no").later(60).admits() == ""
+    world.changed("a", state=JobState.ACTIVE, admitted_at=stamp(1.0), cluster="local")
+    assert world.decide() == []
+    assert world.engine.queues["gold"].active == 1
+
+
+@pytest.mark.parametrize(
+    "closed", [{"paused": True}, {"paused": True, "state": "Sealed"}, {"state": "Terminated"}]
+)
+def test_a_job_of_which_nobody_knows_is_asked_for_whatever_its_queue_does(closed: dict[str, Any]) -> None:
+    world = one_of_two().outdates("a").when(a_queue(generation=2, **closed)).later(60)
+    assert [write.job.name for write in world.of(Suspend)] == ["a"]
+    world.confirms_waiting("a")
+    assert (world.engine.queues["gold"].active, world.status().observed_generation) == (0, 2)
 
 
 def test_an_answer_that_was_lost_is_no_second_admission() -> None:
@@ -39,12 +73,24 @@ def test_a_refused_job_alone_waits_longer_each_time() -> None:
         world.refuses("a", "quota")
 
 
+def test_what_is_told_of_a_refusal_is_no_longer_than_an_event_may_be() -> None:
+    world = one_of_two().refuses("a", "a webhook tells a story: " + "and then, " * 10_000)
+    world.decide()
+    assert [len(notice.message) for notice in world.notices] == [1024]
+
+
 def test_a_job_may_be_refused_for_days() -> None:
-    world = one_of_two().refuses("a").deleted("b")
-    for _ in range(2000):
-        world.later(61)
-        assert world.admits() == "a"
-        world.refuses("a")
+    world = one_of_two()
+    for _ in range(1_100):
+        world.refuses("a", "quota").later(60)
+        assert world.admits(1) == "a"
+
+
+def test_a_correction_is_tried_again_although_no_newer_version_comes() -> None:
+    world = World().given(a_queue(), a_job("wild", state=JobState.UNADMITTED))
+    assert len(world.of(Suspend)) == 1
+    assert world.outdates("wild").decide() == []
+    assert len(world.later(5).of(Suspend)) == 1
 
 
 @pytest.mark.parametrize("first", ["answer", "watch"])

@@ -137,6 +137,27 @@ def test_a_reservation_that_was_put_off_lets_more_pass() -> None:
     assert world.given(a_job("first", "high", cpu=1, deadline=900)).admits() == "first later"
 
 
+def test_a_reservation_that_goes_elsewhere_and_comes_back_for_later_lets_more_pass() -> None:
+    world = World().given(an_environment("big", "cpu=4"), an_environment("other", "cpu=4"))
+    world.given(a_queue(environments="big other", head_of_line="Backfill"), a_queue("else"))
+    world.given(a_queue("low", environments="big", priority=1))
+    world.given(running("long", 3, 300), running("longer", 3, 900, environment="other"))
+    world.given(a_job("head", cpu=4), a_job("later", "low", cpu=1, deadline=350))
+    assert world.admits() == ""
+    world.changed("longer", deadline=200).changed("long", deadline=400).changed("longer", deadline=900)
+    assert world.admits() == "later"
+
+
+def test_who_ends_before_the_head_fits_after_all_leaves_more_to_those_without_an_end() -> None:
+    """The time of the reservation stays the same: what is left over then is more."""
+    world = World().given(an_environment("big", "cpu=8"), a_queue("else", environments="big", priority=1))
+    world.given(a_queue(environments="big", head_of_line="Backfill"))
+    world.given(running("long", 4, 300), running("longer", 2, 400, queue="else"))
+    world.given(a_job("head", cpu=5), a_job("endless", "else", cpu=2))
+    assert world.admits() == ""
+    assert world.changed("longer", deadline=300).admits() == "endless"
+
+
 def test_a_job_that_ends_elsewhere_makes_place_in_the_limits() -> None:
     """Of an environment that the queue does not use any more."""
     world = stopped_head(action_concurrency=3).given(running("elsewhere", 1, 900, environment="old"))

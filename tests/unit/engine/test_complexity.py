@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.builders import World, a_job, a_policy, a_pool, a_queue, an_environment, asks
 
+from headgate.engine import dependents, engine
 from headgate.engine.job import JobState
 
 if TYPE_CHECKING:
@@ -142,6 +143,69 @@ def test_a_decision_costs_no_more_when_more_queues_wait_for_the_same_room() -> N
     assert calls_with_queues(160, "Block") < 1.5 * calls_with_queues(20, "Block")
 
 
+def backfilling(active: int, queues: int = 20) -> World:
+    """Queues whose heads fit when all that runs has ended, each job at a time of its own, and Jobs that may pass."""
+    world = World().given(an_environment("big", f"cpu={active + 8}"), a_queue("runs", environments="big"))
+    world.given(*(a_job(f"r{i}", "runs", cpu=1, **(LONG | {"deadline": 10**6 + i})) for i in range(active)))
+    for i in range(queues):
+        world.given(a_queue(f"q{i:03}", environments="big", depth=0, head_of_line="Backfill"))
+        world.given(a_job(f"head{i}", f"q{i:03}", cpu=active + 8))
+        world.given(*(a_job(f"j{i}-{n}", f"q{i:03}", cpu=1, created=1 + n, deadline=60) for n in range(30)))
+    return world
+
+
+def test_a_decision_costs_no_more_in_many_queues_that_backfill_when_more_is_active() -> None:
+    few, many = (calls_per_decision(backfilling(active), 0) for active in (20, 2_000))
+    assert many < 1.5 * few
+
+
+def calls_for_a_start(waiting: int) -> int:
+    """Calls for the news that Jobs are admitted, and have started, where so many others wait in each queue."""
+    world = backfilling(20)
+    for i in range(20):
+        jobs = (
+            a_job(f"k{i}-{n}", f"q{i:03}", cpu=f"{2000 + n}m", created=50, deadline=60)
+            for n in range(waiting)
+        )
+        world.given(*jobs)
+    names = world.admits().split()
+    assert len(names) == 8
+
+    def start() -> None:
+        world.lands(*names).decide()
+        for name in names:
+            world.changed(name, started_at=101).decide()
+
+    return calls_of(start)
+
+
+def test_a_job_that_starts_frees_nothing_and_has_no_other_looked_at() -> None:
+    assert calls_for_a_start(60) < 1.5 * calls_for_a_start(5)
+
+
+@pytest.mark.parametrize("queues", [20, 80])
+def test_no_decision_takes_long_whoever_has_to_be_looked_at(
+    queues: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of the Jobs may pass, and no two are alike. What is left takes the next decision."""
+    monkeypatch.setattr(engine, "MOST_LOOKS", 400)
+    world = World().given(an_environment("big", "cpu=8"), a_queue("runs", environments="big"))
+    world.given(a_job("long", "runs", cpu=6, **LONG))
+    for i in range(queues):
+        world.given(a_queue(f"q{i:03}", environments="big", depth=0, head_of_line="Backfill"))
+        jobs = (a_job(f"j{i}-{n}", f"q{i:03}", request=asks(f"cpu={3000 + n}m")) for n in range(60))
+        world.given(a_job(f"a{i}", f"q{i:03}", cpu=8), *jobs)
+    world.given(a_job("last", f"q{queues - 1:03}", cpu=1, deadline=60, created=1))
+    costs = []
+    while not world.open:
+        costs.append(calls_of(world.decide))
+        assert world.engine.is_cut_short or world.open
+        assert world.engine.next_wakeup() == world.now or world.open
+    assert len(costs) >= queues // 8
+    assert max(costs) < 15_000
+    assert list(world.open) == ["last"]
+
+
 def calls_for_scales(waiting: int) -> int:
     """Calls to find out how many machines are wanted."""
     world = World().given(an_environment("big", "", shape="cpu=4", scaling=(0, 10_000, 0)))
@@ -185,3 +249,41 @@ def test_a_choice_among_eight_times_as_many_clusters_costs_less_than_twice_as_mu
         calls_per_decision(clusters(count).given(a_queue(action_concurrency=10)), 500) for count in (8, 64)
     )
     assert many < 2 * few
+
+
+def calls_for_a_change_of_an_owner(children: int) -> int:
+    """Calls for a change of an active Job that those it owns have nothing to do with."""
+    world = World().given(a_queue(depth=0), a_job("owner", state=JobState.ACTIVE))
+    world.given(*(a_job(f"c{i:05}", owner_uid="owner", created=1) for i in range(children)))
+    return calls_of(lambda: world.changed("owner", priority=5))
+
+
+def test_a_change_of_a_job_costs_no_more_when_it_owns_more() -> None:
+    assert calls_for_a_change_of_an_owner(LARGE) < 1.5 * calls_for_a_change_of_an_owner(SMALL)
+
+
+def calls_for_an_end_of_a_chain(length: int) -> int:
+    """Calls for a change of a Job that waits for one that waits for one, and so on, and for the decision after it."""
+    world = World().given(a_queue(depth=0), a_job("c00000", held=True))
+    world.given(*(a_job(f"c{i:05}", created=i, depends_on=(f"c{i - 1:05}",)) for i in range(1, length)))
+    world.given(a_job("last", depends_on=("next",)), a_job("next", depends_on=("never",))).decide()
+    return calls_of(lambda: world.changed("next", depends_on=(f"c{length - 1:05}",)).decide())
+
+
+def test_a_job_at_the_end_of_a_chain_costs_no_more_when_that_is_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dependents, "SEARCH_STEPS", 100)
+    assert calls_for_an_end_of_a_chain(LARGE) < 1.5 * calls_for_an_end_of_a_chain(SMALL)
+
+
+def calls_for_a_deletion(waiting: int) -> int:
+    """Calls for a Job that comes and goes, for which so many wait."""
+    world = World().given(a_queue(depth=0))
+    world.given(*(a_job(f"c{i:05}", depends_on=("a",)) for i in range(waiting)))
+    world.given(a_job("a", held=True)).deleted("a")
+    return calls_of(lambda: world.given(a_job("a", uid="again", held=True)).deleted("a"))
+
+
+def test_to_delete_a_job_costs_no_more_when_more_wait_for_it() -> None:
+    assert calls_for_a_deletion(LARGE) < 1.5 * calls_for_a_deletion(SMALL)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.builders import World, a_job, a_queue
+from tests.builders import World, a_job, a_queue, copy_of
 
+from headgate.engine.decisions import Cancel
 from headgate.engine.job import Job, JobState
 
 if TYPE_CHECKING:
@@ -85,6 +86,13 @@ def test_what_is_not_there_is_told_after_a_while_and_once() -> None:
     assert '"a"' in world.notices[0].message or "a" in world.notices[0].message.split()
 
 
+def test_what_is_deleted_again_and_again_is_told_once() -> None:
+    world = World().given(a_queue(), *(a_job(f"c{i}", depends_on=("a",)) for i in range(3)))
+    for i in range(50):
+        world.given(a_job("a", uid=f"a{i}", held=True)).deleted("a").later(1).decide()
+    assert [notice.name for notice in world.later(5).notices] == ["c0", "c1", "c2"]
+
+
 def test_what_comes_in_time_is_not_told() -> None:
     world = World().given(a_queue(), a_job("c", depends_on=("a",))).later(4).given(a_job("a", held=True))
     world.later(60).decide()
@@ -159,6 +167,78 @@ def test_a_changed_annotation_counts_at_once() -> None:
     world = World().given(a_queue(), a_job("c", depends_on=("never",)))
     assert world.admits() == ""
     assert world.changed("c", depends_on=()).admits() == "c"
+
+
+# ---- long chains and rings
+
+
+def chain(length: int) -> list[Job]:
+    """Jobs of which each waits for the one before; the first is held."""
+    return [
+        a_job(f"c{i:05}", created=i, held=i == 0, depends_on=(f"c{i - 1:05}",) if i else ())
+        for i in range(length)
+    ]
+
+
+def cancels_in_time(world: World) -> dict[str, str]:
+    """What is cancelled in the next seconds."""
+    found: dict[str, str] = {}
+    for _ in range(100):
+        found |= world.later(0.1).cancels(100_000)
+    return found
+
+
+@pytest.mark.parametrize("told", ["one by one", "in a list"])
+@pytest.mark.parametrize("step", [1, -1], ids=["forwards", "backwards"])
+def test_a_long_ring_is_told_in_any_order_and_its_messages_are_short(told: str, step: int) -> None:
+    jobs = chain(10_000)[::step]
+    world = World().given(a_queue(depth=0))
+    if told == "one by one":
+        world.given(*jobs)
+    else:
+        world.jobs = {job.name: copy_of(job, created=i) for i, job in enumerate(jobs)}
+        world.listed()
+    assert cancels_in_time(world) == {}
+    world.changed("c00000", depends_on=("c09999",))
+    assert cancels_in_time(world) == dict.fromkeys(world.jobs, "DependencyCycle")
+    assert all(len(write.message) < 200 for write in world.open.values() if isinstance(write, Cancel))
+
+
+def test_a_ring_in_a_mesh_is_found() -> None:
+    """There are more ways through it than anybody could walk."""
+    layers = [[f"m{i:02}-{j}" for j in range(5)] for i in range(40)]
+    world = World().given(a_queue(depth=0))
+    for layer, above in pairwise(layers):
+        world.given(*(a_job(name, depends_on=tuple(above)) for name in layer))
+    world.given(*(a_job(name, depends_on=("m00-0",) if name == "m39-4" else ()) for name in layers[-1]))
+    assert set(cancels_in_time(world).values()) == {"DependencyCycle"}
+
+
+def test_who_is_in_two_rings_is_cancelled_with_one_of_them() -> None:
+    world = World().given(a_queue(), a_job("a", depends_on=("b",)), a_job("c", depends_on=("b",)))
+    world.given(a_job("b", depends_on=("a", "c")))
+    cycle = world.cancels()
+    assert "b" in cycle
+    assert set(cycle.values()) == {"DependencyCycle"}
+    assert len(cycle) == 2
+
+
+def test_a_job_that_leaves_one_of_two_rings_stays_in_the_other() -> None:
+    world = World().given(a_queue(), a_job("a", depends_on=("b",)), a_job("c", depends_on=("b",)))
+    world.given(a_job("b", depends_on=("a", "c"))).decide(0)
+    assert world.changed("b", depends_on=("c",)).cancels() == dict.fromkeys("bc", "DependencyCycle")
+    assert world.engine.unmet(world.engine.jobs["a"]) == ["b"]
+
+
+def test_a_long_ring_that_is_opened_is_none() -> None:
+    world = World().given(a_queue(depth=0), *chain(10_000)).changed("c00000", depends_on=("c09999",))
+    for _ in range(10):
+        world.later(0.1).decide(0)
+    assert world.engine.jobs["c05000"].doomed is not None
+    world.changed("c00000", depends_on=(), held=False)
+    assert cancels_in_time(world) == {}
+    assert world.admits() == ""
+    assert world.lands("c00000").finished("c00000").admits() == "c00001"
 
 
 def test_a_restart_finds_the_same() -> None:

@@ -97,6 +97,14 @@ def test_lowering_a_capacity_stops_nothing_and_admits_nothing() -> None:
     assert one.when(an_environment("big", "cpu=4", generation=3)).admits() == "j3"
 
 
+def test_machines_that_go_give_no_room_any_more() -> None:
+    """Fewer are asked for than are there: nobody knows which of them go."""
+    one = World().given(
+        an_environment("big", "", shape="cpu=4", scaling=(0, 5, 0)), a_queue(environments="big")
+    )
+    assert one.given(*jobs(9)).scaled("big", 1, ready=2).admits() == "j0 j1 j2 j3"
+
+
 def test_room_is_counted_in_each_cluster() -> None:
     one = World().given(a_pool("default", "c1 c2"), TWO[0], a_queue(environments="big"), *jobs(3, cpu=3))
     assert [(d.job.name, d.cluster) for d in one.of(Admit)] == [("j0", "c1"), ("j1", "c2")]
@@ -406,6 +414,19 @@ def test_the_status_of_an_environment_counts_what_runs_there() -> None:
     assert status.free == {"cpu": "3", "memory": "14Gi"}
     assert [(c.name, c.active, c.free["cpu"]) for c in status.clusters] == [("c1", 1, "1"), ("c2", 1, "2")]
     assert [(e.name, e.active) for e in one.status().compute_environments] == [("big", 2)]
+
+
+def test_a_job_that_asks_for_more_resources_than_a_status_holds_does_not_hide_those_that_are_limited() -> (
+    None
+):
+    one = World().given(an_environment("big", "cpu=4 example.com/z=9"), a_queue(environments="big"))
+    many = " ".join(f"example.com/r{i:02}=1" for i in range(70))
+    one.given(a_job("wide", request=asks(f"cpu=1 example.com/z=2 {many}")))
+    one.admits()
+    status = one.lands("wide").environment_status()
+    for requested in (status.requested, status.clusters[0].requested):
+        assert (len(requested), requested["cpu"], requested["example.com/z"]) == (64, "1", "2")
+    assert one.write_environment_status().status == one.later(9).environment_status()
 
 
 def test_usage_falls_to_nothing() -> None:

@@ -18,6 +18,8 @@ from tests.thoroughness import examples
 from tests.unit.engine import actions
 from tests.unit.engine.simulation import Simulation
 
+from headgate.engine import engine, kinship
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,13 @@ NUMBER = st.integers(0, 99_999)
 OFTEN = tuple(action for action, times in actions.ACTIONS.items() for _ in range(times))
 CONTENTION = tuple(action for action, times in actions.CONTENTION.items() for _ in range(times))
 LOSSES = tuple(action for action, times in actions.LOSSES.items() for _ in range(times))
+
+
+@pytest.fixture(autouse=True)
+def soon_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that are soon reached: of levels of owners, and of Jobs that are looked at in one go."""
+    monkeypatch.setattr(kinship, "MOST_LEVELS", 2)
+    monkeypatch.setattr(engine, "MOST_LOOKS", 3)
 
 
 class Histories(RuleBasedStateMachine):

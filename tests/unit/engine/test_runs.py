@@ -1,9 +1,12 @@
 """Runs: Jobs that count once."""
 
+from typing import Any
+
 import pytest
-from tests.builders import World, a_job, a_queue
+from tests.builders import World, a_job, a_queue, copy_of
 
 from headgate.engine.job import Job, JobState
+from headgate.engine.kinship import MOST_LEVELS
 
 ONE_RUN = a_queue(run_concurrency=1)
 
@@ -120,3 +123,74 @@ def test_a_run_that_waits_moves_lines_as_one_when_there_is_room() -> None:
     world = World().given(a_queue(run_concurrency=1), *of("r", "r0"), *of("s", "s0", "s1", "s2"))
     assert world.admits() == "r0"
     assert world.lands("r0").finished("r0").admits() == "s0 s1 s2"
+
+
+# ---- owners of owners
+
+
+def chain(length: int) -> list[Job]:
+    """Active Jobs, of which each owns the next."""
+    return [
+        a_job(f"c{i:05}", state=JobState.ACTIVE, created=i, owner_uid=f"c{i - 1:05}" if i else None)
+        for i in range(length)
+    ]
+
+
+def test_who_is_owned_by_the_owned_counts_with_the_topmost() -> None:
+    jobs = chain(MOST_LEVELS + 1)
+    world = World().given(a_queue(), *jobs)
+    assert {job.run_key for job in world.engine.jobs.values()} == {"c00000"}
+    assert world.engine.queues["gold"].active_runs == 1
+
+
+def test_a_run_goes_down_so_many_levels_and_no_further() -> None:
+    world = World().given(a_queue(), *chain(MOST_LEVELS + 3))
+    alone = [job.uid for job in world.engine.jobs.values() if job.run_key == job.uid]
+    assert alone == ["c00000", "c00011", "c00012"]
+    assert world.deleted("c00000").engine.jobs["c00011"].run_key == "c00001"
+
+
+@pytest.mark.parametrize("told", ["one by one", "in a list"])
+@pytest.mark.parametrize("step", [1, -1], ids=["owners first", "owners last"])
+def test_a_long_chain_of_owners_is_told_in_any_order(told: str, step: int) -> None:
+    jobs = chain(10_000)[::step]
+    world = World().given(a_queue(depth=0))
+    if told == "one by one":
+        world.given(*jobs)
+    else:
+        world.jobs = {job.name: copy_of(job, created=i) for i, job in enumerate(jobs)}
+        world.listed()
+    assert world.engine.queues["gold"].active_runs == 10_000 - MOST_LEVELS
+    assert world.engine.jobs["c00010"].run_key == "c00000"
+    assert world.deleted("c00000").engine.jobs["c00010"].run_key == "c00001"
+
+
+def test_a_long_chain_may_be_admitted_from_its_end_and_fall_apart() -> None:
+    jobs = [copy_of(job, state=JobState.WAITING, admitted_at=None, held=True) for job in chain(2_000)]
+    world = World().given(a_queue(depth=0), *jobs)
+    for job in reversed(jobs):
+        world.changed(job.name, held=False)
+        assert world.admits() == job.name
+        world.lands(job.name)
+    assert world.engine.queues["gold"].active_runs == 2_000 - MOST_LEVELS
+    for job in jobs:
+        world.finished(job.name).deleted(job.name)
+    assert world.engine.queues["gold"].runs == {}
+
+
+def test_a_finished_job_that_changes_stays_in_its_run_also_when_its_owner_is_gone() -> None:
+    owned: dict[str, Any] = {"owner_uid": "c00001", "created": 2}
+    world = World().given(ONE_RUN, *chain(2), a_job("waits", held=True, **owned), a_job("other", created=9))
+    world.finished("c00000").finished("c00001").deleted("c00000").changed("c00001", priority=5)
+    assert world.admits() == ""
+    assert world.changed("waits", held=False).admits() == "waits"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5_000])
+def test_jobs_that_own_each_other_in_a_circle_are_runs_of_their_own(size: int) -> None:
+    jobs = chain(size)
+    world = World().given(a_queue(depth=0), *jobs).changed(jobs[0].name, owner_uid=jobs[-1].uid)
+    assert all(job.run_key == job.uid for job in world.engine.jobs.values())
+    assert world.changed(jobs[0].name, owner_uid=None).engine.jobs[jobs[-1].uid].run_key == (
+        jobs[0].uid if size <= MOST_LEVELS + 1 else jobs[-1].uid
+    )

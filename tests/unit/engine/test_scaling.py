@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.builders import World, a_job, a_queue, an_environment, asks
+from tests.builders import World, a_job, a_policy, a_queue, an_environment, asks
 
 from headgate.engine.job import Job, JobState
 
@@ -46,6 +46,52 @@ def test_it_stays_within_its_bounds() -> None:
 def test_only_what_could_ever_run_there_makes_it_grow() -> None:
     world = scaled().given(a_job("wide", cpu=5), a_job("large", request=asks("cpu=3", pods=9), created=1))
     assert wanted(world) == 0
+
+
+HOPELESS = 100
+"""More cores than there will ever be."""
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores", "machines", "go"),
+    [
+        (0, [HOPELESS, HOPELESS, 1], 1, "j2"),
+        (2, [HOPELESS, HOPELESS, 1], 1, "j2"),
+        (3, [HOPELESS, HOPELESS, HOPELESS, 1], 1, "j3"),
+        (4, [HOPELESS, 4, 4, 4, 4], 3, "j1 j2 j3"),
+        (1, [HOPELESS, 1], 0, ""),
+    ],
+)
+def test_who_can_never_go_does_not_keep_others_from_machines(
+    limit: int, cores: list[int], machines: int, go: str
+) -> None:
+    """Where they may pass it, within the limits, of which it keeps its place."""
+    world = scaled(action_concurrency=limit, head_of_line="Backfill")
+    world.given(*(a_job(f"j{i}", cpu=cpu, created=i) for i, cpu in enumerate(cores)))
+    assert wanted(world) == machines
+    assert world.scaled("big", machines).admits() == go
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_who_stands_behind_a_job_that_can_never_go_asks_for_no_machines(number: int) -> None:
+    world = scaled().given(a_job("first", cpu=4), a_job("hopeless", cpu=HOPELESS, created=1))
+    world.given(*(a_job(f"j{i}", cpu=f"{1000 + i}m", created=2 + i) for i in range(number)))
+    assert wanted(world) == 1
+    assert world.scaled("big", 1).admits() == "first"
+    assert wanted(world.lands("first")) == 1
+
+
+def test_who_stands_at_the_head_comes_first_whose_ever_turn_it_is() -> None:
+    """The share of those behind it has used less by now."""
+    world = scaled(action_concurrency=1, scheduling_policy="fair").given(a_policy(decay=60))
+    world.given(a_job("past", cpu=1, share="red")).scaled("big", 1)
+    assert world.admits() == "past"
+    world.lands("past").later(30).finished("past").given(
+        a_job("head", share="blue", request=asks("cpu=4", pods=2))
+    )
+    assert world.admits() == ""
+    world.given(a_job("small", cpu=1, share="green", created=1)).changed("head", share="red")
+    assert wanted(world) == 2
 
 
 def test_it_grows_no_further_than_the_limits_let_jobs_go() -> None:
