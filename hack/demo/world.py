@@ -164,6 +164,10 @@ class World:
         status, answer = self.client.request("POST", self._jobs, body)
         return status, message(answer)
 
+    def would_take(self, body: Json) -> bool:
+        """Whether the API server would let a Job be created now: it goes by a queue's state a moment later."""
+        return self.client.request("POST", f"{self._jobs}?dryRun=All", body)[0] == 201
+
     def submit_all(self, bodies: Iterable[Json], pace: float = 0.0) -> None:
         """Create Jobs, some at a time, none of which may be refused; pause between handfuls so that it can be seen."""
         with ThreadPoolExecutor(8) as pool:

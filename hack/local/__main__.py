@@ -75,8 +75,8 @@ def up(arguments: argparse.Namespace) -> None:
         )
         already = keeper.up(directory, token)
         for name in ("clusterpool/default", "jobqueue/default"):
-            chart.kubectl(kubeconfig, "wait", "--for=create", "--timeout=30s", name)
-            chart.kubectl(kubeconfig, "wait", "--for=condition=Ready", "--timeout=30s", name)
+            chart.kubectl(kubeconfig, "wait", "--for=create", chart.WAIT, name)
+            chart.kubectl(kubeconfig, "wait", "--for=condition=Ready", chart.WAIT, name)
         say(f'operator {"already runs" if already else "started"}; pool and queue "default" are ready')
         if state["clusters"]:
             members.join(kubeconfig, state["clusters"])

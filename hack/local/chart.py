@@ -12,6 +12,7 @@ import yaml
 
 from controlplane import ControlPlaneError, tool
 from controlplane.credentials import write_kubeconfig
+from controlplane.process import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,8 +22,8 @@ RELEASE: Final = "headgate"
 SYSTEM: Final = "headgate-system"
 FOR_PODS: Final = frozenset({"Deployment", "PodDisruptionBudget", "NetworkPolicy", "Pod", "Service"})
 CRDS: Final = "CustomResourceDefinition"
-RETRY_SECONDS: Final = 30.0
-"""A kind is served a moment after its definition is there, and what refers to it is refused until then."""
+WAIT: Final = f"--timeout={PATIENCE:.0f}s"
+"""For `kubectl wait`."""
 
 
 def install(kubeconfig: Path, *options: str) -> None:
@@ -32,9 +33,10 @@ def install(kubeconfig: Path, *options: str) -> None:
     definitions = [body for body in objects if body["kind"] == CRDS]
     apply(kubeconfig, [namespace, *definitions])
     names = [f"crd/{body['metadata']['name']}" for body in definitions]
-    kubectl(kubeconfig, "wait", "--for=condition=Established", "--timeout=30s", *names)
+    kubectl(kubeconfig, "wait", "--for=condition=Established", WAIT, *names)
     rest = [body for body in objects if body["kind"] != CRDS]
-    deadline = time.monotonic() + RETRY_SECONDS
+    # A kind is served a moment after its definition is there, and what refers to it is refused until then.
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             apply(kubeconfig, rest)

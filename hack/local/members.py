@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from hack.local.chart import SYSTEM, apply, kubectl
+from hack.local.chart import SYSTEM, WAIT, apply, kubectl
 
 from controlplane.credentials import write_kubeconfig
 
@@ -31,7 +31,7 @@ def join(kubeconfig: Path, clusters: Mapping[str, Mapping[str, Any]]) -> None:
     queue = manifest("JobQueue", {"pool": POOL, "runConcurrency": 0, "actionConcurrency": 0})
     apply(kubeconfig, [*secrets, pool, queue])
     for kind in ("clusterpool", "jobqueue"):
-        kubectl(kubeconfig, "wait", "--for=condition=Ready", "--timeout=60s", f"{kind}/{POOL}")
+        kubectl(kubeconfig, "wait", "--for=condition=Ready", WAIT, f"{kind}/{POOL}")
 
 
 def credentials(cluster: Mapping[str, Any]) -> str:
@@ -40,7 +40,7 @@ def credentials(cluster: Mapping[str, Any]) -> str:
     objects = [body for body in yaml.safe_load_all(RIGHTS.read_text()) if body]
     apply(admin, objects)
     (name,) = [body["metadata"]["name"] for body in objects if body["kind"] == "Secret"]
-    kubectl(admin, "wait", "-n", SYSTEM, "--for=jsonpath={.data.token}", "--timeout=30s", f"secret/{name}")
+    kubectl(admin, "wait", "-n", SYSTEM, "--for=jsonpath={.data.token}", WAIT, f"secret/{name}")
     token = kubectl(admin, "get", "-n", SYSTEM, f"secret/{name}", "-o", "jsonpath={.data.token}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "kubeconfig"

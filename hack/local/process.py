@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hack.local.chart import RELEASE, SYSTEM
 
 from controlplane import ControlPlaneError
+from controlplane.ports import Ports
 from controlplane.process import Processes
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NAME: Final = "headgate-operator"
-GRACE_SECONDS: Final = 10.0
-"""It finishes its writes and gives the lead back."""
+GRACE_SECONDS: Final = 30.0
+"""It finishes its writes and gives the lead back. What Kubernetes gives a Pod, too."""
 
 
 class OperatorProcess:
@@ -28,13 +28,15 @@ class OperatorProcess:
 
     def __init__(self, kubeconfig: Path, logs: Path) -> None:
         self.port = 0
+        self._ports = Ports()
         self.log = logs / f"{NAME}.log"
         self._kubeconfig = kubeconfig
         self._processes = Processes(logs)
 
     def start(self) -> None:
         """Start it and return when it leads."""
-        self.port = free_port()
+        self._ports.release()
+        self.port = self._ports.take()
         self._processes.start(NAME, self._command())
         self._processes.wait_until(self.leads, "the operator's lead")
 
@@ -60,6 +62,7 @@ class OperatorProcess:
         """End it and its supervisor."""
         self.stop()
         self._processes.end()
+        self._ports.release()
 
     def __enter__(self) -> OperatorProcess:
         try:
@@ -81,11 +84,3 @@ class OperatorProcess:
             f"--policy-prefix={RELEASE}", "--create-defaults", "--log-format=text",
             "--metrics-host=127.0.0.1", f"--metrics-port={self.port}",
         ]  # fmt: skip
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -42,7 +42,7 @@ class Services:
             headers={"Authorization": f"Bearer {self._token}"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=3, context=self._context) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=self._context) as answer:
                 return IPv4Address(json.load(answer)["spec"]["clusterIP"])
         except urllib.error.HTTPError as error:
             with error:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 RELAY: Final = "relay"
 NAMES: Final = "names"
-READY_SECONDS: Final = 120.0
 
 
 @contextmanager
@@ -128,7 +127,7 @@ class Node:
         self._box.processes.start(part, self._arguments[part])
 
     def _wait_until(self, ready: Callable[[], bool], what: str) -> None:
-        self._box.processes.wait_until(ready, what, READY_SECONDS)
+        self._box.processes.wait_until(ready, what)
 
     def _write_configuration(self, network: Network) -> None:
         """Write the files that the parts of the node read, and note how each is started."""

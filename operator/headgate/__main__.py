@@ -13,6 +13,7 @@ from kubernetes.aio.config import ConfigException
 
 from headgate import __version__
 from headgate.kube.client import Api
+from headgate.runtime.leader import Timing
 from headgate.runtime.operator import Operator
 from headgate.runtime.settings import Settings
 from headgate.telemetry import logs
@@ -43,6 +44,29 @@ def run(
         str,
         typer.Option(envvar="HEADGATE_IDENTITY", help="Its name in the Lease, if not the Pod's."),
     ] = "",
+    lease_duration_seconds: Annotated[
+        int,
+        typer.Option(
+            envvar="HEADGATE_LEASE_DURATION_SECONDS",
+            min=1,
+            help="How long the others wait for a leader that does not renew the Lease.",
+        ),
+    ] = Timing().lease_duration,
+    renew_deadline_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="HEADGATE_RENEW_DEADLINE_SECONDS",
+            help="How long a leader tries to renew the Lease before it steps down.",
+        ),
+    ] = Timing().renew_deadline,
+    retry_period_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="HEADGATE_RETRY_PERIOD_SECONDS",
+            min=0.1,
+            help="How often a leader renews the Lease, and the others look at it.",
+        ),
+    ] = Timing().retry_period,
     kubeconfig: Annotated[
         str, typer.Option(envvar="KUBECONFIG", help="The kubeconfig to use; in a Pod none is needed.")
     ] = "",
@@ -104,6 +128,7 @@ def run(
         lease_namespace=lease_namespace,
         # A name of its own for each process: one that restarts in the same Pod is another candidate.
         identity=identity or f"{os.environ.get('POD_NAME') or os.uname().nodename}_{uuid4().hex[:8]}",
+        timing=_timing(lease_duration_seconds, renew_deadline_seconds, retry_period_seconds),
         kubeconfig=kubeconfig or None,
         context=context or None,
         metrics_host=metrics_host,
@@ -117,6 +142,20 @@ def run(
     )
     logs.set_up(settings.log_level, settings.log_format)
     uvloop.run(_run(settings))
+
+
+def _timing(lease_duration: int, renew_deadline: float, retry_period: float) -> Timing:
+    if renew_deadline >= lease_duration:
+        raise typer.BadParameter(
+            f"--renew-deadline-seconds is {renew_deadline:g}, and --lease-duration-seconds {lease_duration}: it must "
+            "be less, for a leader to step down before another one may take over"
+        )
+    if retry_period >= renew_deadline:
+        raise typer.BadParameter(
+            f"--retry-period-seconds is {retry_period:g}, and --renew-deadline-seconds {renew_deadline:g}: it must be "
+            "less, for a leader to try to renew the Lease before it steps down"
+        )
+    return Timing(lease_duration, renew_deadline, retry_period)
 
 
 async def _run(settings: Settings) -> None:

@@ -98,7 +98,8 @@ def replicas(
     site.free_lease()
 
     def make(name: str = "operator", **options: Any) -> OperatorProcess:
-        made.append(site.operator(tmp_path, name, arguments=operator_arguments, **options))
+        arguments = (*operator_arguments, *options.pop("arguments", ()))
+        made.append(site.operator(tmp_path, name, arguments=arguments, **options))
         return made[-1].start()
 
     yield make

@@ -51,9 +51,9 @@ def blocked(given: User, head_of_line: str, *, deadline: int | None = None) -> N
 
 def test_block_lets_nobody_pass(given: User, recorder: Recorder) -> None:
     blocked(given, "Block", deadline=3000)
-    given.job("small", "line", **cores("1", 10, seconds=0.1))
+    given.job("small", "line", **cores("1", 600, seconds=0.1))
     given.queue("behind", computeEnvironments=given.using("machine"), priority="min")
-    given.job("other", "behind", **cores("1", 10, seconds=0.1))
+    given.job("other", "behind", **cores("1", 600, seconds=0.1))
     given.until_waiting("line", 2)
     head = head_is(given, "behind", "other")
     assert f"kept for Job {given.namespace}/large of queue {given.full('line')}" in head["message"]
@@ -73,7 +73,7 @@ def test_backfill_lets_pass_who_is_gone_in_time(given: User, recorder: Recorder)
     next_second()
     given.job("endless", "line", **cores("1", seconds=0.1))
     next_second()
-    given.job("short", "line", **cores("1", 60, seconds=0.1))
+    given.job("short", "line", **cores("1", 600, seconds=0.1))
 
     given.succeeded("line", 1)
     assert order(recorder, given.full("line")) == ["runs", "short"]
@@ -110,7 +110,7 @@ def test_backfill_is_for_those_behind_in_other_queues_too(given: User, recorder:
     given.job("endless", "behind", **cores("1", seconds=0.1))
     head_is(given, "behind", "endless")
 
-    given.job("short", "last", **cores("1", 60, seconds=0.1))
+    given.job("short", "last", **cores("1", 600, seconds=0.1))
     head = head_is(given, "last", "short")
     assert f"kept for Job {given.namespace}/endless" in head["message"], head
 
@@ -133,7 +133,7 @@ def test_who_is_ahead_takes_the_room_first(given: User, recorder: Recorder) -> N
 
 def test_the_mode_may_change_while_it_blocks(given: User) -> None:
     blocked(given, "Block", deadline=3000)
-    given.job("short", "line", **cores("1", 60, seconds=0.1))
+    given.job("short", "line", **cores("1", 600, seconds=0.1))
     given.until_waiting("line", 2)
 
     given.change_queue("line", headOfLine="Backfill")

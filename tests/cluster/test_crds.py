@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from headgate.api.clusterpool import ClusterPool
 from headgate.api.jobqueue import JobQueue
+from tests.cluster.harness.client import PATIENCE, eventually
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -23,7 +24,6 @@ Kubectl = Callable[..., "CompletedProcess[str]"]
 Object = dict[str, Any]
 
 CRDS = Path(__file__).parents[2] / "crds"
-PATIENCE = 30  # seconds for the API server to publish a CRD
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,16 +31,13 @@ def crds(kubectl: Kubectl) -> Iterator[None]:
     """The CRDs, served and published; what the tests made is gone afterwards."""
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     kubectl(
-        "wait", "--for=condition=Established", *(f"crd/{path.stem}.headgate.dev" for path in CRDS.iterdir())
+        "wait",
+        "--for=condition=Established",
+        f"--timeout={PATIENCE:.0f}s",
+        *(f"crd/{path.stem}.headgate.dev" for path in CRDS.iterdir()),
     )
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        kinds = ("jq", "cpool", "ce", "sp")
-        if all(kubectl("explain", f"{kind}.spec", check=False).returncode == 0 for kind in kinds):
-            break
-        time.sleep(0.2)
-    else:
-        pytest.fail("the API server does not publish the CRDs")
+    for kind in ("jq", "cpool", "ce", "sp"):
+        eventually(partial(kubectl, "explain", f"{kind}.spec"))
     yield
     kubectl("delete", "jobqueues,clusterpools", "-l", "test=crds", check=False)
 

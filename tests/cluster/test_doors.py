@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.harness.client import eventually
+from tests.cluster.harness.client import PATIENCE, eventually
 from tests.cluster.harness.local import ROOT, local, processes_with, run
 
 pytestmark = pytest.mark.skipif("HEADGATE_CLUSTER" in os.environ, reason="these start what is our own")
@@ -40,7 +40,7 @@ def test_up_and_down(tmp_path: Path) -> None:
         sent = run(*create, given=elsewhere)
         assert sent.returncode == 0, sent.stderr
         jobs = ("job/hello", "job/elsewhere")
-        wait = run(*kubectl, "wait", "--for=condition=Complete", "--timeout=120s", *jobs)
+        wait = run(*kubectl, "wait", "--for=condition=Complete", f"--timeout={PATIENCE:.0f}s", *jobs)
         assert wait.returncode == 0, wait.stderr
         member = (*kubectl[:2], folder / "clusters" / "member-1" / "admin.kubeconfig")
         assert run(*member, "get", "job", "elsewhere", "-o", "name").stdout == "job.batch/elsewhere\n"
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_the_demo_and_all_of_it(tmp_path: Path) -> None:
         time.sleep(1)
         demo.send_signal(signal.SIGINT)
         rest = demo.stdout.read()
-        assert demo.wait(120) == 130
+        assert demo.wait(PATIENCE) == 130
         assert "Traceback" not in rest
         assert "nothing is left running" in rest
     finally:

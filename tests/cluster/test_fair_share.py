@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cluster.harness.client import POLICIES, User, eventually, next_second
+from tests.cluster.harness.client import ENDLESS, POLICIES, User, eventually, next_second
 from tests.cluster.harness.invariants import decided
 
 if TYPE_CHECKING:
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("operator", "recorder")
 
-FOREVER = 600.0
 SHARE = "headgate.dev/share"
 
 
-def submit(given: User, share: str, count: int, *, seconds: float = FOREVER, cpu: str = "1") -> None:
+def submit(given: User, share: str, count: int, *, seconds: float = ENDLESS, cpu: str = "1") -> None:
     given.jobs(count, "line", prefix=share, labels={SHARE: share}, seconds=seconds, requests={"cpu": cpu})
 
 
@@ -130,7 +129,7 @@ def test_a_policy_may_be_replaced_and_changed(given: User) -> None:
     given.until_active("line", 12)
     eventually(lambda: active(given) == {"a": 10, "b": 2})
     eventually(lambda: given.policy_status("even")["queues"] == 0)
-    assert given.policy_status("uneven")["queues"] == 1
+    eventually(lambda: given.policy_status("uneven")["queues"] == 1)
 
     given.change_policy("uneven", shares=weights(a=5.0, b=1.0))
     eventually(lambda: given.policy_status("uneven")["observedGeneration"] == 2)
@@ -184,8 +183,8 @@ def test_a_queue_waits_for_its_policy(given: User) -> None:
 def test_without_a_label_the_project_is_the_share(given: User) -> None:
     given.policy("fair")
     given.queue("line", schedulingPolicy=given.full("fair"))
-    given.job("plain", "line", seconds=FOREVER)
-    given.job("project", "line", labels={"headgate.dev/project": "blue"}, seconds=FOREVER)
+    given.job("plain", "line", seconds=ENDLESS)
+    given.job("project", "line", labels={"headgate.dev/project": "blue"}, seconds=ENDLESS)
     given.until_active("line", 2)
 
     eventually(lambda: active(given) == {given.namespace: 1, "blue": 1})

@@ -190,9 +190,11 @@ def test_a_deployment_grows(given: User) -> None:
 def test_it_never_shrinks_below_what_runs(given: User, groups: str) -> None:
     """One queue of two is idle for long enough, and somebody else makes the group too small."""
     group = Group(given, groups, size=3)
-    given.environment("cloud", instanceShape={"cpu": "2"}, scaling=scaling(group.ref, idleTimeoutSeconds=1))
     given.queue("line", computeEnvironments=given.using("cloud"))
     given.jobs(3, "line", requests=CORE, seconds=ENDLESS)
+    given.until_waiting("line", 3)
+    # Not before there are Jobs: it would be idle for long enough.
+    given.environment("cloud", instanceShape={"cpu": "2"}, scaling=scaling(group.ref, idleTimeoutSeconds=1))
     given.until_active("line", 3)
     scaled(given, "Running", replicas=3)
 

@@ -72,6 +72,15 @@ class Schedule:
         assert len(made) == 1, [job["metadata"]["name"] for job in made]
         return made[0]
 
+    def until_active(self, *jobs: Json) -> None:
+        """Wait until its controller has written down that it made these Jobs: what it forgets, it does not count."""
+        uids = {job["metadata"]["uid"] for job in jobs}
+        eventually(
+            lambda: (
+                {job["uid"] for job in self.given.client.get(self.path)["status"].get("active", ())} == uids
+            )
+        )
+
     def events(self, reason: str) -> list[str]:
         """Return the messages of events of a reason on it."""
         events = self.given.client.items(f"/api/v1/namespaces/{self.given.namespace}/events")
@@ -143,6 +152,7 @@ def test_forbid_counts_a_job_that_waits(held: User) -> None:
     schedule.tick(1)
     first = eventually(schedule.only)
     assert waits(first)
+    schedule.until_active(first)
 
     schedule.tick(2)
 
@@ -157,6 +167,7 @@ def test_replace_deletes_a_job_that_waits(held: User) -> None:
     schedule = Schedule(held).create("q", concurrencyPolicy="Replace")
     schedule.tick(1)
     first = eventually(schedule.only)
+    schedule.until_active(first)
 
     schedule.tick(2)
 
@@ -173,6 +184,7 @@ def test_allow_lets_them_line_up(held: User) -> None:
     for day in (1, 2, 3):
         schedule.tick(day)
         eventually(lambda day=day: len(schedule.made()) == day)  # type: ignore[misc]
+        schedule.until_active(*schedule.made())
     assert all(waits(job) for job in schedule.made())
 
     go(held)
@@ -233,9 +245,14 @@ def test_each_tick_waits_and_goes(page: Page, ticking: Schedule, site: Site) -> 
     eventually(lambda: "succeeded" in map(outcome, ticking.made()))
 
     page.run("Hold what waits")
-    (waiting,) = eventually(lambda: [job for job in ticking.made() if waits(job)])
-    eventually(lambda: site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["jobs"]["waiting"] == 1)
-    name = waiting["metadata"]["name"]
+    eventually(lambda: site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["dispatch"]["paused"])
+
+    def held() -> str:
+        names = [job["metadata"]["name"] for job in ticking.made() if waits(job)]
+        known = site.admin.get(f"{QUEUES}/{QUEUE}")["status"]["jobs"]["waiting"]
+        return names[0] if names and known == len(names) else ""
+
+    name = eventually(held)
     assert waits(ticking.given.get_job(name))
     page.run("Let it go on")
 

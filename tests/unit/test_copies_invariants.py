@@ -222,7 +222,7 @@ def test_at_rest_a_status_is_the_copys(world: World) -> None:
 def test_an_admission_is_lost_by_a_requeue_alone(world: World) -> None:
     """The checker of the hub's own rules lets a Job be admitted again when it was sent back, and only then."""
     pool = {
-        "metadata": {"name": "pool", "uid": "pool"},
+        "metadata": {"name": "pool", "uid": "pool", "generation": 1},
         "spec": {"clusters": [{"name": "east"}, {"name": "west"}]},
     }
     spec = {"pool": "pool", "clusters": ["*"], "actionConcurrency": 0, "runConcurrency": 0, "state": "Active",

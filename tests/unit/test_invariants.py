@@ -28,10 +28,11 @@ class Record:
     def note(self, kind: str, body: dict[str, Any], *, deleted: bool = False) -> None:
         self.seen.append(Seen(len(self.seen) + 1, kind, deleted, body, self.now))
 
-    def pool(self, name: str, *clusters: dict[str, Any]) -> None:
-        self.note(
-            "ClusterPool", {"metadata": {"name": name, "uid": name}, "spec": {"clusters": list(clusters)}}
-        )
+    def pool(self, name: str, *clusters: dict[str, Any], generation: int = 1, observed: int = 1) -> None:
+        metadata = {"name": name, "uid": name, "generation": generation}
+        status = {"observedGeneration": observed}
+        spec = {"clusters": list(clusters)}
+        self.note("ClusterPool", {"metadata": metadata, "spec": spec, "status": status})
 
     def queue(
         self,
@@ -265,6 +266,19 @@ def test_through_the_wall(clusters: list[dict[str, Any]], selected: list[str], w
     assert why in record.only()
 
 
+def test_a_pool_without_a_cluster_is_in_force_once_its_generation_is_observed() -> None:
+    record = Record()
+    record.wait("a", "b")
+    decided = len(record.seen)
+    record.pool("default", {"name": "other"}, generation=2, observed=1)
+    record.pool("default", {"name": "other"}, generation=2, observed=2)
+    record.job("a", "active", stamp=decided)
+    assert violations(record.seen) == [], "it was decided before"
+
+    record.job("b", "active")
+    assert "not in its pool" in record.only()
+
+
 def test_a_queue_that_is_gone_admits() -> None:
     record = Record()
     record.wait("a")
@@ -304,8 +318,8 @@ def test_out_of_order() -> None:
     record.wait("a", created=0)
     record.wait("b", created=5)
     record.wait("p", created=1, labels={"headgate.dev/project": "p"})
-    record.job("b", "active", stamp=20, created=5)
-    record.job("a", "active", stamp=21, created=0)
+    record.job("b", "active", stamp=40, created=5)
+    record.job("a", "active", stamp=41, created=0)
 
     assert out_of_order(record.seen, "line") == ["b goes before a"]
     assert [body["metadata"]["name"] for body in decided(record.seen, "line")] == ["b", "a"]
@@ -327,7 +341,7 @@ def test_a_job_that_never_goes_is_out_of_order_too() -> None:
     record = Record()
     record.wait("a", created=0)
     record.wait("b", created=5)
-    record.job("b", "active", stamp=20, created=5)
+    record.job("b", "active", stamp=40, created=5)
 
     assert out_of_order(record.seen, "line") == ["b goes before a"]
 
@@ -343,7 +357,7 @@ def test_priority_and_hold_decide_from_when_they_are_known() -> None:
 
     record.wait("late", priority="50")
     record.wait("c", priority="1")
-    record.job("c", "active", stamp=30, priority="1")
+    record.job("c", "active", stamp=50, priority="1")
     assert out_of_order(record.seen, "line") == ["c goes before late"]
 
 
@@ -352,9 +366,9 @@ def test_a_project_goes_twice_while_another_waits() -> None:
     p, q = {"headgate.dev/project": "p"}, {"headgate.dev/project": "q"}
     record.wait("p1", "p2", "p3", labels=p)
     record.wait("q1", labels=q)
-    record.job("p1", "active", stamp=20, labels=p)
-    record.job("p2", "active", stamp=21, labels=p)
-    record.job("q1", "active", stamp=22, labels=q)
-    record.job("p3", "active", stamp=23, labels=p)
+    record.job("p1", "active", stamp=40, labels=p)
+    record.job("p2", "active", stamp=41, labels=p)
+    record.job("q1", "active", stamp=42, labels=q)
+    record.job("p3", "active", stamp=43, labels=p)
 
     assert unfair(record.seen, "line") == ["project p goes twice while q waits"]

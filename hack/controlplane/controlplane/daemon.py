@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from controlplane.running import RunningCluster
 
 PACKAGES = Path(__file__).parents[1]
-START_SECONDS = 120
-STOP_SECONDS = 20
+START_SECONDS = 600
+"""It has several parts, each of which may take its time."""
+STOP_SECONDS = 60
 
 
 def up(

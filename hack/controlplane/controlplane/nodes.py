@@ -5,6 +5,7 @@ A test that needs another shape creates a Node of its own with `manifest`, or an
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 STAGES = Path(__file__).with_name("kwok") / "stages.yaml"
 ANNOTATION = "kwok.x-k8s.io/node"
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,15 @@ def manifest(name: str, shape: NodeShape, labels: dict[str, str] | None = None) 
 def create(client: Client, count: int, shape: NodeShape) -> None:
     """Create that many nodes."""
     for index in range(count):
-        status, body = client.request("POST", "/api/v1/nodes", manifest(f"node-{index}", shape))
-        if status != 201:
-            raise ControlPlaneError(f"could not create a node: {status} {body}")
+        body = manifest(f"node-{index}", shape)
+        for attempt in range(ATTEMPTS):
+            time.sleep(attempt)
+            status, answer = client.request("POST", "/api/v1/nodes", body)
+            # An API server under load may have carried out a request and not got to say so.
+            if status in (201, 409):
+                break
+        else:
+            raise ControlPlaneError(f"could not create a node: {status} {answer}")
 
 
 def are_ready(client: Client, count: int) -> bool:

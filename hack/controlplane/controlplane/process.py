@@ -24,6 +24,8 @@ PORT_TAKEN = "address already in use"
 # the Go garbage collector runs half as often: 7 % less CPU of the API server, for about 150 MB more memory
 ENVIRONMENT = {"GOGC": "200"}
 GRACE_SECONDS = 2.0  # etcd and the API server would wait many seconds for watches that never end
+PATIENCE = 300.0
+"""How many seconds something may take that is sure to come: a busy machine takes many times what it usually does."""
 
 
 class Processes:
@@ -86,7 +88,7 @@ class Processes:
                 kind = PortTaken if PORT_TAKEN in tail else ProcessDied
                 raise kind(f"{name} ended with code {code}; the end of {self.log(name)}:\n{tail}")
 
-    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         """Wait for a condition; fail early when a process ends, or when it takes too long."""
         deadline = time.monotonic() + seconds
         while not ready():

@@ -14,7 +14,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from headgate.kube.client import UNREACHABLE, ApiError
 
@@ -23,23 +23,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS: Final = 15
-"""How long the others wait for a leader that does not renew."""
-RENEW_SECONDS: Final = 10.0
-"""A leader that could not renew for so long steps down, whatever hangs: before the others may take over."""
-RETRY_SECONDS: Final = 2.0
 FIRST_DAY: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """The first term of a Lease is in seconds since then: what a Lease holds (int32) lasts until 2088."""
+
+
+class Timing(NamedTuple):
+    """The times of an election, in seconds, as client-go has them."""
+
+    lease_duration: int = 15
+    """How long the others wait for a leader that does not renew."""
+    renew_deadline: float = 10.0
+    """A leader that could not renew for so long steps down, whatever hangs: before the others may take over."""
+    retry_period: float = 2.0
 
 
 class Leadership:
     """One replica's candidacy for the lead."""
 
-    def __init__(self, api: Api, *, name: str, namespace: str, identity: str) -> None:
+    def __init__(self, api: Api, *, name: str, namespace: str, identity: str, timing: Timing) -> None:
         self._api = api
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._name = name
         self._identity = identity
+        self._timing = timing
         self._term = 0
         self._won = asyncio.Event()
         self._observed: tuple[object, ...] = ()
@@ -90,24 +96,24 @@ class Leadership:
 
     async def _run(self) -> None:
         while (renewed_at := await self._attempt()) is None:
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._timing.retry_period)
         self._won.set()
         while renewed_at is not None:
             renewal = asyncio.create_task(self._renew(), name="renewal of the Lease")
             try:
                 # Whatever it is doing then, and whether it hears that it is to end or not.
-                await asyncio.wait({renewal}, timeout=renewed_at + RENEW_SECONDS - monotonic())
+                await asyncio.wait({renewal}, timeout=renewed_at + self._timing.renew_deadline - monotonic())
             finally:
                 renewal.cancel()
             if not renewal.done():
-                logger.warning("the Lease could not be renewed for %g s", RENEW_SECONDS)
+                logger.warning("the Lease could not be renewed for %g s", self._timing.renew_deadline)
                 return
             renewed_at = renewal.result()
 
     async def _renew(self) -> float | None:
         """Try until the Lease is renewed and return since when it certainly is, None when it is somebody else's."""
         while True:
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._timing.retry_period)
             if (renewed_at := await self._attempt()) is not None:
                 return renewed_at
             if not await self.still_leads():
@@ -121,7 +127,7 @@ class Leadership:
         """
         asked_at = monotonic()
         try:
-            async with asyncio.timeout(RENEW_SECONDS / 2):
+            async with asyncio.timeout(self._timing.renew_deadline / 2):
                 lease = await self._read()
                 if lease is None:
                     await self._create()
@@ -171,7 +177,7 @@ class Leadership:
         observed = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if observed != self._observed:
             self._observed, self._observed_at = observed, monotonic()
-        duration = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        duration = spec.get("leaseDurationSeconds") or self._timing.lease_duration
         return not holder or monotonic() - self._observed_at > duration
 
     def _is_mine(self, spec: Json) -> bool:
@@ -180,7 +186,7 @@ class Leadership:
     def _mine(self) -> Json:
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": LEASE_SECONDS,
+            "leaseDurationSeconds": self._timing.lease_duration,
             "renewTime": _now(),
         }
 

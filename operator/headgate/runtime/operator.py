@@ -74,6 +74,7 @@ class Operator:
             name=settings.lease_name,
             namespace=settings.lease_namespace,
             identity=settings.identity,
+            timing=settings.timing,
         )
         self._engine = Engine()
         self._events = EventRecorder(api, self._metrics, identity=settings.identity)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headgate.runtime.leader import Timing
     from headgate.telemetry.logs import LogFormat
 
 
@@ -16,6 +17,7 @@ class Settings:
     lease_name: str
     lease_namespace: str
     identity: str
+    timing: Timing
     kubeconfig: str | None
     context: str | None
     metrics_host: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pexpect
 import pytest
-from tests.cluster.harness.client import eventually
+from tests.cluster.harness.client import PATIENCE, eventually
 from tests.cluster.harness.cluster import RBAC, Site
 from typer.testing import CliRunner
 
@@ -72,7 +72,7 @@ class Headgate:
             command,
             env=env,
             dimensions=size,
-            timeout=60,
+            timeout=PATIENCE,
             encoding="utf-8",
             # What runs in the background of a shell ignores it, and so would what is started from there.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

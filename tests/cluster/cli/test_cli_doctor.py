@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cluster.harness.client import QUEUES, eventually
-from tests.cluster.harness.cluster import LEASE, SYSTEM, VALIDATING
+from tests.cluster.harness.cluster import LEASE, SYSTEM
 
 if TYPE_CHECKING:
     from tests.cluster.cli.conftest import Headgate
@@ -74,13 +74,8 @@ def test_what_is_wrong_says_what_to_do(
     finally:
         describe(there)
 
-    binding = site.admin.get(f"{VALIDATING}/headgate-job-admit")
-    site.admin.delete(f"{VALIDATING}/headgate-job-admit")
-    try:
+    with site.without_policies("job-admit"):
         assert "wrong    policies without a binding: headgate-job-admit" in wrong(headgate)
-    finally:
-        metadata = {key: binding["metadata"][key] for key in ("name", "labels")}
-        site.admin.create(VALIDATING, {**binding, "metadata": metadata})
 
     # A Lease that nobody has renewed for long, looked at before the operator renews it.
     def looked_at_in_time() -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 import yaml
-from tests.cluster.harness.client import ENDLESS, eventually
+from tests.cluster.harness.client import ENDLESS, PATIENCE, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_submit_a_file(headgate: Headgate, queue: str, given: User, tmp_path: Pa
 
     nowhere = headgate(*submit)
     assert (nowhere.code, "name a queue" in nowhere.err) == (1, True)
-    failed = headgate(*submit, "--queue", queue, "-o", "name", "--wait", "--timeout", "60")
+    failed = headgate(*submit, "--queue", queue, "-o", "name", "--wait", "--timeout", f"{PATIENCE:.0f}")
     assert (failed.code, failed.out) == (1, "job.batch/from-file\n")
     assert "BackoffLimitExceeded" in failed.err
     assert headgate(*submit, "--image", "x").code == 2

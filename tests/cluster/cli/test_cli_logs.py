@@ -97,7 +97,7 @@ def test_a_job_that_waits(headgate: Headgate, given: User, node: str) -> None:
     with headgate.terminal(*logs, "-f") as terminal:
         terminal.expect_exact("job.batch/late waits in queue")
         given.change_queue("q", dispatch={"paused": False})
-        terminal.expect_exact("main follow=true", timeout=120)
+        terminal.expect_exact("main follow=true")
         terminal.expect_exact("the end")
         terminal.expect(pexpect.EOF)
     assert terminal.exitstatus == 0

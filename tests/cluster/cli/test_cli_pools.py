@@ -39,17 +39,20 @@ def pool(given: User) -> Iterator[str]:
 
 
 def test_pools(headgate: Headgate, pool: str) -> None:
-    table = headgate.ok("pool", "list", user="bob").splitlines()
-    assert table[0].split() == ["NAME", "READY", "RUNNING", "QUEUES", "ACTIVE", "AGE"]
-    [default] = [line.split() for line in table if line.startswith("default ")]
-    assert default[1:3] == ["True", "1/1"]
+    def default() -> list[str]:
+        table = headgate.ok("pool", "list", user="bob").splitlines()
+        assert table[0].split() == ["NAME", "READY", "RUNNING", "QUEUES", "ACTIVE", "AGE"]
+        [line] = [line.split() for line in table if line.startswith("default ")]
+        return line[1:3]
+
+    # An operator that has just begun knows the pool a moment later, and its version.
+    eventually(lambda: default() == ["True", "1/1"])
     assert headgate.ok("pool", "list", pool, "-o", "name") == f"clusterpool.headgate.dev/{pool}\n"
     last = headgate.ok("pool", "list", "-o", "name", "--sort", "created:desc", "--limit", "1")
     assert last == f"clusterpool.headgate.dev/{pool}\n"
     assert f"clusterpool.headgate.dev/{pool}\n" in headgate.ok("pool", "get", "-o", "name")
     assert "for a test" in headgate.ok("pool", "list", pool, "-o", "wide")
 
-    # An operator that has just begun knows the version a moment later.
     line = r"\n +local +Running +v[0-9]"
     eventually(lambda: re.search(line, headgate.ok("pool", "get", "cpool/default", user="bob")))
     assert headgate("pool", "get", pool, "-o", "json").json["spec"]["description"] == "for a test"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pexpect
 import pytest
 import yaml
-from tests.cluster.harness.client import ENDLESS, QUEUES, eventually
+from tests.cluster.harness.client import ENDLESS, PATIENCE, QUEUES, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,14 @@ def test_create_get_and_update(headgate: Headgate, name: str, given: User) -> No
     page = headgate.ok("queue", "get", name, user="bob")
     assert page.startswith(f"Name:{'':18}{name}\n")
     assert "by alice" in page
-    assert yaml.safe_load(headgate.ok("queue", "get", name, "-o", "yaml")) == _tidy(given.get_queue("q"))
+
+    def same() -> bool:
+        # Two reads: the operator may write a status between them.
+        return bool(
+            yaml.safe_load(headgate.ok("queue", "get", name, "-o", "yaml")) == _tidy(given.get_queue("q"))
+        )
+
+    eventually(same)
     assert headgate.ok("queue", "get", f"jq/{name}", "-o", "name") == f"jobqueue.headgate.dev/{name}\n"
     both = headgate("queue", "get", name, "nobody", "-o", "json")
     assert (both.code, [item["metadata"]["name"] for item in both.json["items"]]) == (1, [name])
@@ -109,7 +116,7 @@ def test_lists(headgate: Headgate, given: User) -> None:
     given.client.patch(f"{QUEUES}/{given.full('q2')}", {"metadata": {"labels": {"tier": "test"}}})
     assert names("-l", "tier=test") == names("--selector", "tier", "--chunk-size", "1") == ["q2"]
     assert names("--limit", "0", "--chunk-size", "0") == ["q0", "q1", "q2"]
-    headgate.ok("queue", "archive", given.full("q1"), "--yes", "--wait", "--timeout", "60s")
+    headgate.ok("queue", "archive", given.full("q1"), "--yes", "--wait", "--timeout", f"{PATIENCE:.0f}")
     assert names() == ["q0", "q2"]
     assert (
         names("--all") == names("--filter", "state=Sealed", "--filter", "state=Active") == ["q0", "q1", "q2"]

@@ -33,7 +33,9 @@ def kubeconfig_with(site: Site) -> Callable[[str], Path]:
             }
             site.admin.create(f"/apis/{RBAC}/v1/clusterrolebindings", binding)
             user = f"system:serviceaccount:default:{name}"
-            eventually(lambda: site.may(user, verb="list", group="headgate.dev", resource="jobqueues"))
+            # The built-in roles get Headgate's rules a moment after these are there.
+            verb = "update" if role == "edit" else "list"
+            eventually(lambda: site.may(user, verb=verb, group="headgate.dev", resource="jobqueues"))
         token = site.kubectl("create", "token", name, "-n", "default", "--duration=1h").stdout.strip()
         return site.cluster.kubeconfig_for(name, token)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, JOBS, User, eventually, next_second
+from tests.cluster.harness.client import ENDLESS, JOBS, PATIENCE, User, eventually, next_second
 
 from headgate.client import (
     AsyncClient,
@@ -50,7 +50,7 @@ def test_submit_and_wait(client: Client, given: User) -> None:
     assert job.name.startswith(f"{queue}-")
     assert (job.username, job.queue, job.pool, job.state) == ("admin", queue, "default", "sched")
     assert (job.ncores, job.run, job.duration) == (0.5, "r1", 600.0)
-    done = client.jobs.wait(job.name, timeout=120)
+    done = client.jobs.wait(job.name, timeout=PATIENCE)
     assert (done.state, done.result, done.returncode, done.cluster) == ("inactive", "completed", 0, "local")
     assert done.t_run is not None
     assert done.t_inactive is not None
@@ -93,14 +93,14 @@ def test_states(client: Client, given: User) -> None:
     assert client.jobs.get("held").state == "priority"
     assert client.jobs.get("second").state == "depend"
     given.end("first")
-    assert client.jobs.wait("first", timeout=120).result == "completed"
+    assert client.jobs.wait("first", timeout=PATIENCE).result == "completed"
     # What it depends on has succeeded; only the hold is left.
     assert client.jobs.get("second").state == "priority"
     given.annotate("second", hold=None)
-    assert client.jobs.wait("second", timeout=120).result == "completed"
+    assert client.jobs.wait("second", timeout=PATIENCE).result == "completed"
     given.job("late", "line", seconds=ENDLESS, activeDeadlineSeconds=1)
     given.job("wrong", "line", seconds=0.1, fail=True)
-    late, wrong = client.jobs.wait("late", timeout=120), client.jobs.wait("wrong", timeout=120)
+    late, wrong = client.jobs.wait("late", timeout=PATIENCE), client.jobs.wait("wrong", timeout=PATIENCE)
     assert (late.result, late.exception.type if late.exception else "") == ("timeout", "DeadlineExceeded")
     assert (wrong.result, wrong.exception.type if wrong.exception else "") == (
         "failed",
@@ -119,7 +119,7 @@ def test_cancel(client: Client, editor: Client, viewer: Client, given: User) -> 
     assert client.jobs.get("waits").result is None
     for name in ("waits", "runs"):
         assert client.jobs.cancel(name, message="not needed" if name == "waits" else "") == "canceled"
-        assert client.jobs.wait(name, timeout=120).result == "canceled"
+        assert client.jobs.wait(name, timeout=PATIENCE).result == "canceled"
     waits, runs = client.jobs.get("waits").exception, client.jobs.get("runs").exception
     assert waits is not None
     assert runs is not None
@@ -128,6 +128,7 @@ def test_cancel(client: Client, editor: Client, viewer: Client, given: User) -> 
         client.jobs.cancel("runs")
 
     given.change_queue("line", dispatch={"paused": True})
+    eventually(lambda: given.status("line")["dispatch"]["paused"])
     given.job("mine", "line")
     with pytest.raises(ForbiddenError) as no:
         viewer.jobs.cancel("mine", namespace=given.namespace)
@@ -185,7 +186,7 @@ def test_lists(client: Client, given: User, site: Site, monkeypatch: pytest.Monk
     with pytest.raises(ValueError, match="not 'done'"):
         names(filters=["done"])
     client.jobs.cancel("old-0")
-    ended = client.jobs.wait("old-0", timeout=120)
+    ended = client.jobs.wait("old-0", timeout=PATIENCE)
     assert names(filters="canceled", since=(ended.t_inactive or 0.0) - 1) == ["old-0"]
     assert names(filters="canceled", since=ended.t_inactive) == []
 
@@ -237,7 +238,7 @@ def test_watch_and_wait(client: Client, given: User, viewer: Client) -> None:
     with pytest.raises(TimeoutError, match=r'Job ".*/stays" is not finished \(sched\) after 0.2 seconds'):
         client.jobs.wait("stays", timeout=0.2)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.jobs.wait, "stays", timeout=120)
+        waiting = pool.submit(client.jobs.wait, "stays", timeout=PATIENCE)
         given.client.delete(f"{given.jobs_path}/stays")
         with pytest.raises(NotFoundError, match=r"was deleted before it was finished|not found"):
             waiting.result()
@@ -339,8 +340,8 @@ def test_the_words_of_flux(client: Client, given: User, site: Site) -> None:
     given.queue("line")
     given.job("done", "line", seconds=0.1)
     given.job("wrong", "line", seconds=0.1, fail=True)
-    client.jobs.wait("done", timeout=120)
-    client.jobs.wait("wrong", timeout=120)
+    client.jobs.wait("done", timeout=PATIENCE)
+    client.jobs.wait("wrong", timeout=PATIENCE)
     next_second()
     given.queue("paused", dispatch={"paused": True})
     alice = User(site.client_of("alice"), given.namespace)
@@ -424,7 +425,7 @@ async def test_the_same_with_asyncio(site: Site, given: User) -> None:
     given.queue("line")
     async with AsyncClient.connect(str(site.cluster.kubeconfig), namespace=given.namespace) as client:
         job = await client.jobs.submit("none", "true", queue=given.full("line"), name="one")
-        assert (await client.jobs.wait("one", timeout=120)).uid == job.uid
+        assert (await client.jobs.wait("one", timeout=PATIENCE)).uid == job.uid
         assert [one.name async for one in client.jobs.list()] == ["one"]
         assert client.namespace == given.namespace
         assert [one.name for one in await async_job_list(client, states=["inactive"])] == ["one"]

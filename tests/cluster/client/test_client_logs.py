@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, eventually
+from tests.cluster.harness.client import ENDLESS, PATIENCE, eventually
 from tests.cluster.harness.kubelet import a_node_with_logs
 
 from headgate.client import LogLine, NotFoundError, RefusedError
@@ -118,7 +118,7 @@ def test_a_job_is_followed_from_the_line_to_its_end(client: Client, given: User,
     following.start()
     client.queues.resume(given.full("line"))
     given.end_all("line", 1)
-    following.join(timeout=120)
+    following.join(timeout=PATIENCE)
 
     assert not following.is_alive()
     assert len({line.pod for line in lines}) == 2
@@ -142,8 +142,8 @@ def test_logs_that_are_not_there(client: Client, given: User) -> None:
     waiting = threading.Thread(target=wait)
     waiting.start()
     client.jobs.cancel("waits")
-    client.jobs.wait("waits", timeout=120)
-    waiting.join(timeout=120)
+    client.jobs.wait("waits", timeout=PATIENCE)
+    waiting.join(timeout=PATIENCE)
     assert ["has never had Pods: it ended while it waited" in str(error) for error in errors] == [True]
 
 
@@ -160,6 +160,6 @@ def test_pods_that_have_not_started(client: Client, given: User) -> None:
 
     eventually(told)
     client.jobs.cancel("large")
-    client.jobs.wait("large", timeout=120)
+    client.jobs.wait("large", timeout=PATIENCE)
     with pytest.raises(RefusedError, match="has no Pods any more: they were deleted"):
         list(client.jobs.logs("large"))

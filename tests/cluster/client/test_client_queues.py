@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, QUEUES, User, eventually
+from tests.cluster.harness.client import ENDLESS, PATIENCE, QUEUES, User, eventually
 
 from headgate.client import (
     AlreadyExistsError,
@@ -71,7 +71,7 @@ def test_a_queue_from_creation_to_deletion(client: Client, given: User) -> None:
         client.queues.update(name, pool="another")
     with pytest.raises(RefusedError, match="never gets one"):
         client.queues.update(name, scheduling_policy="fair")
-    assert client.queues.wait(name, "Active", timeout=60).to_dict()["status"]["jobs"]["total"] == 0
+    assert client.queues.wait(name, "Active", timeout=PATIENCE).to_dict()["status"]["jobs"]["total"] == 0
 
     given.job("one", "life", seconds=ENDLESS)
     given.until("life", active=1)
@@ -83,9 +83,9 @@ def test_a_queue_from_creation_to_deletion(client: Client, given: User) -> None:
     ):
         client.queues.wait(name, "Drained", timeout=0.5)
     assert client.queues.activate(name).spec.state == "Active"
-    client.queues.wait(name, "Active", timeout=60)
+    client.queues.wait(name, "Active", timeout=PATIENCE)
     client.queues.terminate(name)
-    assert client.queues.wait(name, ["Terminated", "Drained"], timeout=60).status.state == "Terminated"
+    assert client.queues.wait(name, ["Terminated", "Drained"], timeout=PATIENCE).status.state == "Terminated"
     client.queues.delete(name, dry_run=True)
     client.queues.delete(name)
     with pytest.raises(NotFoundError):
@@ -168,7 +168,7 @@ def test_lists(client: Client, given: User, monkeypatch: pytest.MonkeyPatch) -> 
         given.queue(f"q{number}", priority=number % 3, tags=tags)
     given.queue("sealed", state="Sealed")
     for name in ("q0", "sealed"):
-        client.queues.wait(given.full(name), ["Active", "Sealed"], timeout=60)
+        client.queues.wait(given.full(name), ["Active", "Sealed"], timeout=PATIENCE)
     monkeypatch.setattr("headgate.client._connection.PAGE", 2)
 
     assert names(**mine) == [f"q{number}" for number in range(7)]
@@ -275,7 +275,7 @@ async def test_the_same_with_asyncio(site: Site, given: User) -> None:
 
         watching = asyncio.create_task(paused())
         await client.queues.pause(given.full("one"), note="now")
-        assert await asyncio.wait_for(watching, 60) == "now"
+        assert await asyncio.wait_for(watching, PATIENCE) == "now"
     with pytest.raises(RuntimeError, match="the client was closed"):
         await client.queues.get("one")
 

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cluster.harness.client import ENDLESS, JOBS, User, eventually, next_second
+from tests.cluster.harness.client import ENDLESS, JOBS, PATIENCE, User, eventually, next_second
 from tests.cluster.harness.cluster import LEASE, RBAC
 
 from headgate.api.times import seconds
@@ -175,18 +175,20 @@ def test_the_lines_of_several_queues_take_one_list(
         given.until_waiting(queue, 3)
     names = [given.full("one"), given.full("two")]
     alone = {name: client.queues.line(name) for name in names}
-    lists: list[str] = []
+    begun: list[str] = []
     call = Api.call
 
     async def counted(api: Api, method: str, path: str, *rest: Any, **more: Any) -> dict[str, Any]:
-        lists.append(path)
+        # How many pages a list has is up to those who left Jobs here before.
+        if not (more.get("params") or {}).get("continue"):
+            begun.append(path)
         return await call(api, method, path, *rest, **more)
 
     monkeypatch.setattr(Api, "call", counted)
     together = client.queues.lines(names)
 
     assert together == alone
-    assert lists.count(JOBS) == 1
+    assert begun.count(JOBS) == 1
 
 
 def test_without_an_operator_nothing_goes(
@@ -285,7 +287,7 @@ def test_what_holds_it(client: Client, viewer: Client, given: User) -> None:
 def test_of_what_there_is_nothing_to_say(client: Client, given: User) -> None:
     given.queue("line")
     given.job("done", "line", seconds=0.1)
-    client.jobs.wait("done", timeout=120)
+    client.jobs.wait("done", timeout=PATIENCE)
     given.job("free", None)
 
     with pytest.raises(RefusedError, match=r'Job ".*/done" is finished: completed'):

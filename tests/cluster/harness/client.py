@@ -24,12 +24,16 @@ POOLS = "/apis/headgate.dev/v1alpha1/clusterpools"
 ENVIRONMENTS = "/apis/headgate.dev/v1alpha1/computeenvironments"
 POLICIES = "/apis/headgate.dev/v1alpha1/schedulingpolicies"
 MERGE = "application/merge-patch+json"
+TIMED_OUT = "request timed out"
+"""What an API server says that does not know whether etcd has carried out a write."""
+ATTEMPTS = 5
+"""How often an API server is asked that is too busy to answer."""
 
 DURATION = "headgate.dev/test-duration"
 """The annotation of a Pod that says how long it runs."""
 ENDLESS = 3600.0
 """How many seconds a Job runs that ends only when the test says so: longer than any run of the tests."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """How many seconds something may take that is sure to come. A machine may be slow, and this costs nothing where it is
 not; nothing is proved by the time that passes."""
 
@@ -56,17 +60,20 @@ class Client:
     ) -> Json:
         """Make a request; raises `RefusedError` on an error."""
         headers = {**self._headers, "Content-Type": content_type}
-        answer = self._http.request(
-            method, self._server + path, body=None if body is None else json.dumps(body), headers=headers
-        )
+        data = None if body is None else json.dumps(body)
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._http.request(method, self._server + path, body=data, headers=headers)
+            if attempt == ATTEMPTS or not _is_overloaded(method, answer):
+                break
+            time.sleep(attempt)
         if answer.status >= 400:
             # A path that is not served yet answers in plain text.
             is_json = answer.headers.get("Content-Type", "").startswith("application/json")
             raise RefusedError(
                 answer.status, json.loads(answer.data) if is_json else {"message": str(answer.data)}
             )
-        data: Json = json.loads(answer.data) if answer.data else {}
-        return data
+        found: Json = json.loads(answer.data) if answer.data else {}
+        return found
 
     def get(self, path: str) -> Json:
         return self.call("GET", path)
@@ -75,7 +82,18 @@ class Client:
         return list(self.call("GET", path)["items"])
 
     def create(self, path: str, body: Json) -> Json:
-        return self.call("POST", path, body)
+        try:
+            return self.call("POST", path, body)
+        except RefusedError as error:
+            if error.status < 500 or TIMED_OUT not in error.message:
+                raise
+        try:
+            return self.call("POST", path, body)
+        except RefusedError as error:
+            if error.status != 409:
+                raise
+            # It was made the first time.
+            return self.get(f"{path}/{body['metadata']['name']}")
 
     def patch(self, path: str, body: Json | list[Json], *, content_type: str = MERGE) -> Json:
         return self.call("PATCH", path, body, content_type=content_type)
@@ -87,6 +105,15 @@ class Client:
         """Create many objects at full speed."""
         with ThreadPoolExecutor(at_once) as pool:
             return list(pool.map(lambda body: self.create(path, body), bodies))
+
+
+def _is_overloaded(method: str, answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether an API server may answer if it is asked once more, and nothing is done twice by that."""
+    if answer.status == 429:
+        return True
+    return answer.status >= 500 and (
+        method == "GET" or (method == "PATCH" and TIMED_OUT.encode() in answer.data)
+    )
 
 
 @dataclass(frozen=True)

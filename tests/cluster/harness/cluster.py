@@ -26,6 +26,7 @@ from tests.cluster.harness.client import (
     eventually,
 )
 from tests.cluster.harness.operator import OperatorProcess
+from tests.cluster.harness.probes import Probes
 from tests.cluster.harness.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -244,7 +245,11 @@ class Site(ApiServer):
 
     @contextmanager
     def without_policies(self, *names: str) -> Iterator[None]:
-        """Take policies out of force for a while. Both takes the API server a moment to notice."""
+        """Take policies out of force for a while: when they are, and until they are in force again."""
+        probes = Probes(self.given(), term=lambda: str(self.lease()["leaseTransitions"]))
+        in_force = [probes.of(name) for name in names]
+        probes.prepare()
+        eventually(lambda: all(asked() for asked in in_force))
         saved = [
             self.admin.get(f"{path}/{RELEASE}-{name}")
             for name in names
@@ -253,11 +258,14 @@ class Site(ApiServer):
         for body in saved:
             self.admin.delete(_path(body))
         try:
+            eventually(lambda: not any(asked() for asked in in_force))
             yield
         finally:
             for body in saved:
                 metadata = {key: body["metadata"][key] for key in ("name", "labels")}
                 self.admin.create(_path(body).rpartition("/")[0], {**body, "metadata": metadata})
+            eventually(lambda: all(asked() for asked in in_force))
+            probes.clear()
 
 
 def _path(body: Json) -> str:

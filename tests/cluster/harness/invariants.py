@@ -3,7 +3,7 @@
 A limit, a pause or a state is in force from when the status says that its generation was observed: until then, an
 admission decided under the spec before it may still land. So an admission is right if one of the generations between
 the observed and the current one allows it. What is no part of a queue's spec (the clusters of its pool, its compute
-environments) is in force `SETTLED` seconds after it was seen.
+environments) is in force for what is decided after their own status was seen to say that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLACEMENT = "headgate.dev/placement"
 REQUEUED_FROM = "headgate.dev/requeued-from"
 HOLD = "headgate.dev/hold"
 PRIORITY = "headgate.dev/priority"
-SETTLED = 5.0
+SETTLED = 20.0
 """Seconds after which what was there counts as known to the operator when it decided, also on a slow machine."""
 COUNTS = ("total", "waiting", "active", "succeeded", "failed", "canceled", "timedOut")
 FINISHED = COUNTS[3:]
@@ -113,30 +113,39 @@ class Queue:
 
 
 @dataclass
-class Pool:
-    """The clusters of a pool, and when they changed."""
+class Specs:
+    """The specs that an object has had, and since when the operator certainly knows each."""
 
-    clusters: set[str] = field(default_factory=set)
-    enabled: set[str] = field(default_factory=set)
-    changed_at: float = 0.0
+    uid: str = ""
+    by_generation: dict[int, Json] = field(default_factory=dict)
+    known_since: dict[int, float] = field(default_factory=dict)
+    """When its status was seen first to say that a generation was observed."""
+
+    def take(self, seen: Seen) -> None:
+        if seen.deleted or seen.uid != self.uid:
+            self.uid = seen.uid
+            self.by_generation.clear()
+            self.known_since.clear()
+        if not seen.deleted:
+            self.by_generation[seen.body["metadata"]["generation"]] = seen.body["spec"]
+            observed = (seen.body.get("status") or {}).get("observedGeneration") or 0
+            self.known_since.setdefault(observed, seen.at)
+
+    def in_force(self, when: float) -> list[Json]:
+        """Return the specs that a decision of that time may have gone by."""
+        known = max((number for number, at in self.known_since.items() if at <= when), default=0)
+        return [spec for number, spec in self.by_generation.items() if number >= known]
 
 
 @dataclass
 class Environment:
     """What the record says of one compute environment so far."""
 
-    specs: list[Json] = field(default_factory=list)
-    begun: list[float] = field(default_factory=list)
-    """Since when each of them was there."""
+    specs: Specs = field(default_factory=Specs)
     changed_at: float = 0.0
     """When a Job came there or left last."""
     claims: list[tuple[float, str]] = field(default_factory=list)
     """What was wrong with statuses that were written while nothing changed, and when: unless a Job was on its way."""
-
-    def in_force(self, when: float) -> list[Json]:
-        """Return the specs that a decision of that time may have gone by."""
-        ended = [*self.begun, inf][1:]
-        return [spec for spec, end in zip(self.specs, ended, strict=True) if end > when - SETTLED]
 
 
 def violations(record: Iterable[Seen], *, mangled: Container[str] = ()) -> list[str]:
@@ -160,7 +169,7 @@ class Checker:
     def __init__(self, mangled: Container[str] = ()) -> None:
         self.queues: dict[str, Queue] = defaultdict(Queue)
         self.jobs: dict[str, Job] = {}
-        self.pools: dict[str, Pool] = {}
+        self.pools: dict[str, Specs] = defaultdict(Specs)
         self.environments: dict[str, Environment] = defaultdict(Environment)
         self.wrong: list[str] = []
         self.peaks: dict[str, tuple[int, int]] = {}
@@ -170,7 +179,7 @@ class Checker:
     def check(self, record: Iterable[Seen]) -> list[str]:
         for seen in record:
             if seen.kind == "ClusterPool":
-                self._pool(seen)
+                self.pools[seen.name].take(seen)
             elif seen.kind == "JobQueue":
                 self._queue(seen)
             elif seen.kind == "ComputeEnvironment":
@@ -202,26 +211,14 @@ class Checker:
                     begun.add(run)
         return live & begun
 
-    def _pool(self, seen: Seen) -> None:
-        clusters = () if seen.deleted else seen.body["spec"].get("clusters") or ()
-        self.pools[seen.name] = Pool(
-            {cluster["name"] for cluster in clusters},
-            {cluster["name"] for cluster in clusters if cluster.get("state", "Enabled") == "Enabled"},
-            seen.at,
-        )
-
     def _environment(self, seen: Seen) -> None:
         environment = self.environments[seen.name]
-        if seen.deleted:
-            environment.specs.clear()
-            environment.begun.clear()
-            return
-        if not environment.specs:
+        if not environment.specs.by_generation:
             # What happened before the record begins, it does not tell.
             environment.changed_at = seen.at
-        if not environment.specs or environment.specs[-1] != seen.body["spec"]:
-            environment.specs.append(seen.body["spec"])
-            environment.begun.append(seen.at)
+        environment.specs.take(seen)
+        if seen.deleted:
+            return
         status = seen.body.get("status") or {}
         if seen.name not in self._mangled and status.get("clusters"):
             where = f"revision {seen.revision}: the status of environment {seen.name}"
@@ -375,13 +372,11 @@ class Checker:
     def _placement(self, where: str, specs: list[Json], job: Job) -> None:
         assert job.admitted_at is not None
         cluster = _annotations(job.body).get(CLUSTER)
-        decided = _instant(job.admitted_at)
-        pool = self.pools.get(specs[-1]["pool"], Pool())
-        if decided <= pool.changed_at + SETTLED:
-            return
-        if cluster not in pool.clusters:
+        pools = self.pools[specs[-1]["pool"]].in_force(_instant(job.admitted_at))
+        listed = [one for spec in pools for one in spec.get("clusters") or () if one["name"] == cluster]
+        if not listed:
             self.wrong.append(f"{where} is sent to cluster {cluster}, which is not in its pool")
-        elif cluster not in pool.enabled:
+        elif all(one.get("state", "Enabled") != "Enabled" for one in listed):
             self.wrong.append(f"{where} is sent to cluster {cluster}, which is disabled")
         if not any("*" in spec["clusters"] or cluster in spec["clusters"] for spec in specs):
             self.wrong.append(f"{where} is sent to cluster {cluster}, which its queue does not select")
@@ -397,7 +392,7 @@ class Checker:
             return
         if not any(name in names for names in named):
             self.wrong.append(f"{where} is sent to environment {name}, which its queue does not name")
-        possible = self.environments[name].in_force(_instant(job.admitted_at))
+        possible = self.environments[name].specs.in_force(_instant(job.admitted_at))
         active = [
             other.body for other in self.jobs.values() if other.active and other.place == (name, cluster)
         ]

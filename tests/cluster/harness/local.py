@@ -21,7 +21,7 @@ def run(*command: str | Path, given: str | None = None) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
 

@@ -174,6 +174,16 @@ class Fleet:
         clusters = self.given.pool_status(pool).get("clusters") or ()
         return {one["name"].removeprefix(prefix): one["state"] for one in clusters}
 
+    def until_all_run(self, pool: str = "pool") -> None:
+        """Wait until each cluster of a pool runs, all at the same time."""
+
+        def check() -> bool:
+            found = self.states(pool)
+            assert set(found.values()) == {"Running"}, found
+            return True
+
+        eventually(check)
+
     def until_state(self, member: str, state: str, *said: str, pool: str = "pool") -> Json:
         """Wait until a cluster of a pool is in a state, with a message that says all this; return its status."""
 

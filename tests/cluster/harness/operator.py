@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 30.0
 """What Kubernetes gives a Pod to end."""
+LOST_LEAD = 3
+"""The exit code of a replica that has lost the lead."""
+KEEPS_THE_LEAD = ("--lease-duration-seconds=60", "--renew-deadline-seconds=50")
+"""Who leads is rarely what a test is about, and an API server on a busy machine may not answer for a while."""
 
 
 class OperatorProcess:
@@ -66,7 +70,7 @@ class OperatorProcess:
             f"--lease-name={self._prefix}", f"--lease-namespace={self._lease_namespace}",
             f"--kubeconfig={self._kubeconfig}", f"--policy-prefix={self._prefix}",
             "--metrics-host=127.0.0.1", f"--metrics-port={self.port}",
-            "--create-defaults", f"--log-format={self._log_format}", *self._arguments,
+            "--create-defaults", f"--log-format={self._log_format}", *KEEPS_THE_LEAD, *self._arguments,
         ]  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -105,7 +105,7 @@ class Wire:
             except OSError:
                 return
             try:
-                upstream = socket.create_connection(self._target, timeout=5)
+                upstream = socket.create_connection(self._target, timeout=60)
             except OSError:
                 client.close()
                 continue

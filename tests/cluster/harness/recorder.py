@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import urllib3
 
-from tests.cluster.harness.client import ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES, eventually
+from tests.cluster.harness.client import ATTEMPTS, ENVIRONMENTS, JOBS, POLICIES, POOLS, QUEUES, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,6 +208,11 @@ class Recorder:
                 self._there[kind][body["metadata"]["uid"]] = body
 
     def _get(self, path: str, *, accept: str = "application/json") -> Json:
-        answer = self._http.request("GET", self._server + path, headers={**self._headers, "Accept": accept})
-        body: Json = json.loads(answer.data)
-        return body
+        headers = {**self._headers, "Accept": accept}
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = self._http.request("GET", self._server + path, headers=headers)
+            if answer.status == 200:
+                body: Json = json.loads(answer.data)
+                return body
+            time.sleep(attempt)
+        raise OSError(answer.status, answer.data[:500])

@@ -44,7 +44,7 @@ def members(control_plane: ClusterAccess) -> Iterator[dict[str, Member]]:
 
 @pytest.fixture(scope="session")
 def operator_arguments() -> tuple[str, ...]:
-    """Ask the members more often than people would."""
+    """Ask the members more often than people would. One that is late with an answer gets no Jobs for a moment."""
     return ("--member-probe-seconds=2",)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +12,7 @@ from tests.cluster.harness.client import ENDLESS, POOLS, QUEUES, eventually
 from tests.cluster.harness.copies import annotations_of, ended
 from tests.cluster.harness.invariants import CLUSTER, outcome
 from tests.cluster.harness.proxy import Wire
+from tests.cluster.harness.rest import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,17 +25,15 @@ if TYPE_CHECKING:
     Replicas = Callable[..., OperatorProcess]
     Settled = Callable[..., dict[str, Any]]
 
-QUIET_SECONDS = 3.0
-"""What was under way when the world came to rest is done when nothing was written for so long."""
-REST_SECONDS = 6.0
-"""Longer than three probes of a member, and than the pauses between two statuses."""
+SELDOM = ("--member-probe-seconds=10",)
+"""Time enough, until it is noticed that a member does not answer, to admit Jobs to it."""
 
 
 def test_what_was_under_way_or_happened_while_nobody_ran_is_made_up_for(
     fleet: Fleet, given: User, site: Site, replicas: Replicas, settled: Settled
 ) -> None:
     """Of a request for a copy that the operator did not live to hear of: it may be lost, or arrive much later."""
-    first = replicas("first").wait_until_leading()
+    first = replicas("first", arguments=SELDOM).wait_until_leading()
     with ExitStack() as stack:
         wires = {
             member: stack.enter_context(Wire(fleet.members[member].cluster.server))
@@ -117,25 +116,9 @@ def test_an_unchanged_world_causes_no_write_anywhere(
     def sizes() -> dict[str, int]:
         return {"hub": site.audit_size(), **{name: one.audit_size() for name, one in fleet.members.items()}}
 
-    def until_quiet() -> None:
-        since, quiet_since = sizes(), time.monotonic()
-
-        def quiet() -> bool:
-            nonlocal since, quiet_since
-            if written(since):
-                since, quiet_since = sizes(), time.monotonic()
-            return time.monotonic() - quiet_since > QUIET_SECONDS
-
-        eventually(quiet)
-
-    until_quiet()
-    before, since = versions(fleet), sizes()
+    watched = Watched(sizes, written, partial(versions, fleet))
+    _, before = watched.rests()
     assert len(before) == 3 + 10 + 8
-
-    time.sleep(REST_SECONDS)
-
-    assert written(since) == []
-    assert versions(fleet) == before
 
     # Nor does a new operator find anything to write.
     leader.stop()
@@ -144,7 +127,7 @@ def test_an_unchanged_world_causes_no_write_anywhere(
     fleet.until_state("east", "Running")
     given.queue("new")
     eventually(lambda: given.condition("new", "Ready")["status"] == "True")
-    until_quiet()
+    watched.until_quiet()
     now = versions(fleet)
     assert {name for name in before if now[name] != before[name]} == set()
     fleet.end_all("line", 6)

@@ -12,6 +12,7 @@ from tests.cluster.harness.client import ENDLESS, eventually
 from tests.cluster.harness.cluster import SYSTEM
 from tests.cluster.harness.copies import annotations_of
 from tests.cluster.harness.invariants import ADMITTED_AT, QUEUE, outcome, peaks, why_failed
+from tests.cluster.harness.operator import LOST_LEAD
 from tests.cluster.harness.proxy import Wire
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Replica:
             yield
         finally:
             old.signal(signal.SIGCONT)
-        assert old.wait_for_end() == 3
+        assert old.wait_for_end() == LOST_LEAD
 
 
 @dataclass
@@ -165,7 +166,7 @@ def test_all_jobs_are_done_once(
             assert not any(left.values()), left
             return True
 
-        eventually(finished, within=240, every=0.5)
+        eventually(finished, within=900, every=0.5)
         eventually(fleet.settled)
     revoke_next()
 

@@ -11,12 +11,14 @@ from tests.cluster.harness.client import ENDLESS, eventually
 from tests.cluster.harness.copies import ORIGIN, annotations_of, ended, labels_of
 from tests.cluster.harness.invariants import ADMITTED_AT, CLUSTER, outcome
 from tests.cluster.harness.proxy import Wire
+from tests.cluster.members.probes import until_probed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.cluster.harness.client import User
     from tests.cluster.harness.members import Fleet
+    from tests.cluster.harness.operator import OperatorProcess
     from tests.cluster.harness.recorder import Recorder
 
     Settled = Callable[..., dict[str, Any]]
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("operator")
 
 REQUEUED_FROM = "headgate.dev/requeued-from"
-LOST = {"lostAfterSeconds": 5}
+LOST = {"lostAfterSeconds": 10}
+
+
+@pytest.fixture(scope="session")
+def operator_arguments() -> tuple[str, ...]:
+    """Time enough, until it is noticed that a member does not answer, to admit a Job to it."""
+    return ("--member-probe-seconds=4",)
 
 
 @pytest.fixture
@@ -87,7 +95,12 @@ def test_wait_leaves_the_jobs_where_they_are(
 
 
 def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
-    parted: Callable[..., Fleet], wire: Wire, given: User, recorder: Recorder, settled: Settled
+    parted: Callable[..., Fleet],
+    wire: Wire,
+    given: User,
+    operator: OperatorProcess,
+    recorder: Recorder,
+    settled: Settled,
 ) -> None:
     fleet = parted(onClusterLost="Requeue")
     given.change_queue("line", actionConcurrency=2)
@@ -100,6 +113,8 @@ def test_requeue_sends_the_jobs_back_to_the_head_of_their_queue(
     given.until("line", waiting=2, active=2)
     old = annotations_of(given.get_job("lost"))[ADMITTED_AT]
 
+    # From now on it takes a while until it is noticed that east does not answer, and Jobs may go there.
+    until_probed(operator, fleet.full("east"), 1)
     with wire.held():
         # The request for this copy is on its way, and gets there when nobody wants it any more.
         given.job("late", "late", seconds=ENDLESS)

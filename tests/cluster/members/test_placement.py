@@ -23,13 +23,24 @@ pytestmark = pytest.mark.usefixtures("operator")
 RETRY_OF = "headgate.dev/retry-of"
 
 
+@pytest.fixture(scope="session")
+def operator_arguments() -> tuple[str, ...]:
+    """Seldom: a member that is late with an answer would be passed over."""
+    return ("--member-probe-seconds=10",)
+
+
 @pytest.fixture
 def all_three(fleet: Fleet) -> Fleet:
     """A pool of all members, and all of them answer."""
     fleet.pool("pool", *fleet.members)
-    for member in fleet.members:
-        fleet.until_state(member, "Running")
+    fleet.until_all_run()
     return fleet
+
+
+def place(fleet: Fleet, name: str, queue: str = "line", **options: Any) -> str:
+    """Create a Job while all members answer, and return the one it goes to."""
+    fleet.until_all_run()
+    return fleet.place(name, queue, **options)
 
 
 def active_in(fleet: Fleet) -> dict[str, int]:
@@ -41,7 +52,7 @@ def active_in(fleet: Fleet) -> dict[str, int]:
 def test_a_queue_is_pinned_and_pinned_anew(all_three: Fleet, given: User, settled: Settled) -> None:
     fleet = all_three
     fleet.queue("line", clusters=[fleet.full("west")], actionConcurrency=2)
-    assert [fleet.place(name) for name in ("first", "second")] == ["west", "west"]
+    assert [place(fleet, name) for name in ("first", "second")] == ["west", "west"]
     given.job("third", "line", seconds=ENDLESS)
     given.until("line", active=2, waiting=1)
 
@@ -66,6 +77,7 @@ def test_without_environments_the_fewest_active_jobs_decide(all_three: Fleet, gi
     given.jobs(2, "pinned", prefix="pinned", seconds=ENDLESS)
     given.until_active("pinned", 2)
 
+    fleet.until_all_run()
     given.jobs(5, "line", prefix="free", seconds=ENDLESS)
     given.until_active("line", 5)
 
@@ -88,7 +100,7 @@ def test_within_an_environment_the_least_used_room_decides(
     fleet.queue("line", computeEnvironments=given.using("rooms"))
 
     places = [
-        fleet.place(f"job-{number}", requests={"cpu": cpu})
+        place(fleet, f"job-{number}", requests={"cpu": cpu})
         for number, cpu in enumerate(("3", "1", "1", "2", "1", "1"))
     ]
 
@@ -119,6 +131,7 @@ def test_limits_hold_across_clusters(
     fleet = all_three
     fleet.queue("actions", actionConcurrency=4)
     fleet.queue("runs", runConcurrency=2)
+    fleet.until_all_run()
     given.jobs(4, "actions", prefix="full", seconds=ENDLESS)
     given.until_active("actions", 4)
     eventually(lambda: len(fleet.places()) == 4)
@@ -143,7 +156,7 @@ def test_a_disabled_member_drains_and_leaves_and_returns(
     fleet = all_three
     fleet.queue("line")
     fleet.queue("pinned", clusters=[fleet.full("east")])
-    assert fleet.place("first") == "east"
+    assert place(fleet, "first") == "east"
     path = f"{POOLS}/{given.full('pool')}"
     clusters = given.client.get(path)["spec"]["clusters"]
     without = [one for one in clusters if one["name"] != fleet.full("east")]
@@ -188,9 +201,9 @@ def test_a_retry_knows_clusters(all_three: Fleet, given: User) -> None:
         queue = affinity.lower()
         fleet.queue(queue, retryAffinity=affinity)
         first = f"{queue}-first"
-        assert fleet.place(first, queue, fail=True, seconds=0.1) == "east"
+        assert place(fleet, first, queue, fail=True, seconds=0.1) == "east"
         given.until(queue, failed=1)
         for number in range(2):
             name = f"{queue}-{number}"
-            assert fleet.place(name, queue, annotations={RETRY_OF: first}, seconds=0.1) == member
+            assert place(fleet, name, queue, annotations={RETRY_OF: first}, seconds=0.1) == member
             given.until(queue, succeeded=number + 1)

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from tests.cluster.harness.operator import OperatorProcess
 
 
+SELDOM = ("--member-probe-seconds=10",)
+"""As long as the older name's cluster may take to answer before the younger gets it."""
+
+
 def test_a_second_name_is_refused_and_deletes_nothing(
     fleet: Fleet, given: User, site: Site, replicas: Callable[..., OperatorProcess]
 ) -> None:
     """Each name would take the other's copies for stale ones."""
     with Wire(fleet.members["east"].cluster.server) as wire:
-        operator = replicas("first").wait_until_leading()
+        operator = replicas("first", arguments=SELDOM).wait_until_leading()
         fleet.pool("pool", fleet.cluster("east", server=wire.server))
         fleet.queue("line")
         given.job("runs", "line", seconds=ENDLESS)
@@ -38,7 +42,7 @@ def test_a_second_name_is_refused_and_deletes_nothing(
         # Where both can be reached, the older name keeps the cluster.
         operator.kill()
         site.free_lease()
-        operator = replicas("second").wait_until_leading()
+        operator = replicas("second", arguments=SELDOM).wait_until_leading()
         fleet.until_state("alias", "Pending", "is the same cluster as", pool="a-second")
         fleet.until_state("east", "Running")
 

@@ -125,7 +125,7 @@ def test_one_physical_cluster_is_reached_for_one_pool_only(walled: Fleet, given:
     found = walled.until_state("alias", "Pending", walled.full("west"), pool="alias")
 
     assert found["active"] == 0
-    assert walled.states("theirs") == {"west": "Running"}
+    walled.until_all_run("theirs")
     given.until("alias", waiting=1)
     given.job("goes", "theirs", seconds=0.1)
     given.succeeded("theirs", 1)
@@ -141,7 +141,7 @@ def test_of_two_pools_that_name_one_cluster_the_older_has_it(walled: Fleet, give
     (east,) = given.client.get(f"{POOLS}/{given.full('mine')}")["spec"]["clusters"]
     next_second()
     with site.without_policies("pool-clusters"):
-        eventually(lambda: walled.pool("twin", east, onClusterLost="Requeue", lostAfterSeconds=5))
+        walled.pool("twin", east, onClusterLost="Requeue", lostAfterSeconds=5)
 
     found = walled.until_state("east", "Pending", "has a cluster of this name", pool="twin")
     assert found["active"] == 0
@@ -199,7 +199,7 @@ def test_the_pool_is_looked_at_again_before_a_copy_is_made(walled: Fleet, given:
 
     there = walled.members["east"].admin
     with site.without_policies("job-keep"):
-        eventually(lambda: relabelled("theirs"))
+        assert relabelled("theirs")
         there.create("/api/v1/namespaces", {"metadata": {"name": late}})
 
         # Who decides tells of it too; this is who would create the copy.
@@ -207,7 +207,7 @@ def test_the_pool_is_looked_at_again_before_a_copy_is_made(walled: Fleet, given:
 
         assert given.full("theirs") in told("WrongPool")
         assert not there.items(path)
-        eventually(lambda: relabelled("mine"))
+        assert relabelled("mine")
     eventually(lambda: outcome(given.client.get(f"{path}/strayed")) == "succeeded")
-    eventually(lambda: not relabelled("theirs"))
+    assert not relabelled("theirs")
     given.client.delete(f"/api/v1/namespaces/{late}")

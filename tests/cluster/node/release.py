@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 WHERE = ("--namespace", SYSTEM)
-WAIT = ("--wait", "--timeout=180s")
+WAIT = ("--wait", "--timeout=10m")
 PODS = f"/api/v1/namespaces/{SYSTEM}/pods"
 OPERATORS = f"{PODS}?labelSelector=app.kubernetes.io/name%3Dheadgate,app.kubernetes.io/instance%3D{RELEASE}"
 
@@ -49,17 +49,17 @@ class Release:
         """Return the operator's Pods that are not about to end."""
         return [pod for pod in self.site.admin.items(OPERATORS) if "deletionTimestamp" not in pod["metadata"]]
 
-    def leader(self) -> str:
-        """Return the name of the Pod that leads, empty while none does."""
-        return str(self.site.lease().get("holderIdentity", "")).rpartition("_")[0]
+    def lead(self, *, after: int = 0) -> tuple[int, str]:
+        """Wait until somebody leads, in a later term than that; return the term and the name of the Pod."""
 
-    def term(self) -> int:
-        """Return how often the lead has been taken."""
-        return int(self.site.lease().get("leaseTransitions", 0))
+        def taken() -> tuple[int, str] | None:
+            lease = self.site.lease()
+            term, leader = int(lease["leaseTransitions"]), lease["holderIdentity"].rpartition("_")[0]
+            return (term, leader) if leader and term > after else None
 
-    def next_leader(self, term: int) -> str:
-        """Wait until somebody has taken the lead after that term; return the name of the Pod."""
-        return eventually(lambda: self.leader() if self.term() > term else "")
+        found = eventually(taken)
+        assert found is not None
+        return found
 
     def container(self, pod: str) -> str:
         """Return the ID under which containerd knows the operator of a Pod."""

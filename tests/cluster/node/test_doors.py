@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hack.node.box import hierarchies
 
-from tests.cluster.harness.client import eventually
+from tests.cluster.harness.client import PATIENCE, eventually
 from tests.cluster.harness.local import local, processes_with, run
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def say(kubeconfig: str, word: str) -> None:
     """Have a container print a word, and read it."""
     submit = run(
         *HEADGATE, "job", "submit", kubeconfig, "--queue=default", "--image=busybox", f"--name={word}",
-        "--wait", "--timeout=120", "--", "echo", word,
+        "--wait", f"--timeout={PATIENCE:.0f}", "--", "echo", word,
     )  # fmt: skip
     assert submit.returncode == 0, submit.stderr
     assert run(*HEADGATE, "job", "logs", kubeconfig, word).stdout == f"{word}\n"

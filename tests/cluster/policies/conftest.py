@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,13 +99,17 @@ def make_pool(api: Api) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def set_term(site: Site, fence: dict[str, str]) -> Callable[[int | None], None]:
-    """Set the Lease's term, as a replica that takes over does."""
+    """Set the Lease's term, as a replica that takes over does; None removes it."""
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{fence['namespace']}/leases"
 
     def change(term: int | None) -> None:
-        spec = {"holderIdentity": "test", **({} if term is None else {"leaseTransitions": term})}
-        with suppress(RefusedError):
-            site.admin.delete(f"{leases}/{fence['name']}")
-        site.admin.create(leases, {"metadata": {"name": fence["name"]}, "spec": spec})
+        # Not deleted and made anew: while the API server knows of no Lease, nobody may change a queued Job.
+        spec = {"holderIdentity": "test", "leaseTransitions": term}
+        try:
+            site.admin.patch(f"{leases}/{fence['name']}", {"spec": spec})
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            site.admin.create(leases, {"metadata": {"name": fence["name"]}, "spec": spec})
 
     return change

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from tests.cluster.harness.client import ENVIRONMENTS, MERGE, POOLS, QUEUES, RefusedError
+from tests.cluster.harness.client import ENVIRONMENTS, MERGE, PATIENCE, POOLS, QUEUES, RefusedError
 from tests.cluster.harness.cluster import MUTATING, VALIDATING
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class Answer(NamedTuple):
         return self
 
 
-def eventually(check: Callable[[], object], *, seconds: float = 30) -> None:
+def eventually(check: Callable[[], object], *, seconds: float = PATIENCE) -> None:
     """Call until it raises no AssertionError: policies, bindings and parameters take effect after a second or so."""
     deadline = time.monotonic() + seconds
     while True:

@@ -17,9 +17,15 @@ KUEUE = "kueue.x-k8s.io/multikueue"
 
 
 @pytest.fixture
-def far(make_pool: Make, make_queue: Make, namespace: str) -> str:
+def far(api: Api, make_pool: Make, make_queue: Make, namespace: str) -> str:
     """A queue in a pool of remote clusters."""
-    return make_queue(pool=make_pool(remote(f"east-{namespace}"), remote(f"west-{namespace}")))
+    name = make_queue(pool=make_pool(remote(f"east-{namespace}"), remote(f"west-{namespace}")))
+
+    def in_effect() -> None:
+        assert probe(api, name) == DISPATCHER
+
+    eventually(in_effect)
+    return name
 
 
 @pytest.fixture

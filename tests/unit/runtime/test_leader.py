@@ -10,8 +10,7 @@ import pytest
 
 from headgate.api.meta import INT32_MAX
 from headgate.kube.client import ApiError
-from headgate.runtime import leader
-from headgate.runtime.leader import Leadership
+from headgate.runtime.leader import Leadership, Timing
 
 Json = dict[str, Any]
 LONG_AGO = 17
@@ -47,29 +46,17 @@ class FakeApi:
         return body
 
 
-def candidate(api: FakeApi, identity: str = "me") -> Leadership:
-    return Leadership(api, name="headgate", namespace="system", identity=identity)  # type: ignore[arg-type]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "RETRY_SECONDS", 0.05)
+def candidate(api: FakeApi, identity: str = "me", *, renew_deadline: float = 10.0) -> Leadership:
+    timing = Timing(renew_deadline=renew_deadline, retry_period=0.05)
+    return Leadership(api, name="headgate", namespace="system", identity=identity, timing=timing)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["hangs", "hangs and does not hear"])
-async def test_a_leader_steps_down_when_nothing_answers_any_more(
-    deaf: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_leader_steps_down_when_nothing_answers_any_more(deaf: bool) -> None:
     api = FakeApi()
     api.deaf = deaf
-    election = candidate(api).stand()
-    while api.renewed < 3:
-        await asyncio.sleep(0.01)
-    assert not election.done()
-
-    monkeypatch.setattr(leader, "RENEW_SECONDS", 0.5)
-    renewed = api.renewed
-    while api.renewed < renewed + 2 and not election.done():
+    election = candidate(api, renew_deadline=2.0).stand()
+    while api.renewed < 3 and not election.done():
         await asyncio.sleep(0.01)
     api.hangs = True
     # Otherwise it would lead on for as long as a request may take.
