@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headgate.engine.environments import ScaleReading
     from headgate.engine.hub import Hub
     from headgate.engine.job_facts import JobFacts
+    from headgate.engine.pool import Pool
 
 
 class ResourceFacts:

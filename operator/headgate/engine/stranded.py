@@ -51,7 +51,7 @@ class Stranded:
         """Since when each waits in vain, in seconds, by UID."""
 
     def look(self, queue: Queue, job: Job, now: float) -> None:
-        """Take note whether a Job waits in vain; one that was to be ended for that, and does not any more, is spared."""
+        """Take note whether a Job waits in vain; one that does not any more is not ended for that."""
         if not _waits_in_vain(queue, job):
             self.forget(job)
             if job.doomed is not None and job.doomed[0] == REASON_WRONG_MANAGER:
