@@ -146,9 +146,10 @@ class Api:
         options = {"propagationPolicy": "Background", "dryRun": ["All"] * dry_run}
         return self._call("DELETE", self._path(kind, name), options, user=user)
 
-    def delete_all(self, kind: str, label: str, *, user: str = "admin") -> Answer:
+    def delete_all(self, kind: str, label: str, *, user: str = "admin", dry_run: bool = False) -> Answer:
         """Delete all that have a label by one request."""
-        return self._call("DELETE", f"{self._path(kind)}?labelSelector={quote(label)}", {}, user=user)
+        path = f"{self._path(kind)}?labelSelector={quote(label)}"
+        return self._call("DELETE", path, {"dryRun": ["All"] * dry_run}, user=user)
 
     def get(self, kind: str, name: str) -> Json:
         return self._call("GET", self._path(kind, name)).accepted().object

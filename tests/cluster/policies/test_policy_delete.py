@@ -53,10 +53,14 @@ def test_many_at_once_are_guarded_like_one(
     api.patch("jobqueue", busy, label).accepted()
     api.patch("clusterpool", here, label).accepted()
     set_depth(api, busy, 5)
-    eventually(lambda: api.delete_all("clusterpool", f"test={namespace}").refused(f'queue "{busy}" is in it'))
-    api.delete_all("jobqueue", f"test={namespace}").refused("it has 5 live Jobs")
+    both = f"test={namespace}"
+    told = f'queue "{busy}" is in it'
+    eventually(lambda: api.delete_all("clusterpool", both, dry_run=True).refused(told))
+    api.delete_all("clusterpool", both).refused(told)
+    eventually(lambda: api.delete_all("jobqueue", both, dry_run=True).refused("it has 5 live Jobs"))
+    api.delete_all("jobqueue", both).refused("it has 5 live Jobs")
     assert api.exists("jobqueue", busy)
     assert api.exists("clusterpool", here)
     set_depth(api, busy, 0)
-    api.delete_all("jobqueue", f"test={namespace}").accepted()
+    api.delete_all("jobqueue", both).accepted()
     assert not api.exists("jobqueue", busy)

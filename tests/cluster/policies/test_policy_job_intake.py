@@ -109,15 +109,15 @@ def test_at_most_500_shares_have_live_jobs(api: Api, make_queue: Callable[..., s
 
 
 def test_a_job_does_not_change_to_one_share_more(api: Api, make_queue: Callable[..., str]) -> None:
-    def change(**labels: str | None) -> Answer:
+    def change(*, dry_run: bool = False, **labels: str | None) -> Answer:
         named = {f"headgate.dev/{key}": value for key, value in labels.items()}
-        return api.patch("job", "job", {"metadata": {"labels": named}}, user="alice")
+        return api.patch("job", "job", {"metadata": {"labels": named}}, user="alice", dry_run=dry_run)
 
     name = make_queue(schedulingPolicy="fair")
     api.create(job(queue=name, labels={SHARE: "known"}), user="alice").accepted()
     set_shares(api, name, shares(500, "known", "project"))
     told = f'queue "{name}" has live Jobs of 500 share identifiers'
-    eventually(lambda: change(share="one-more").refused(told, '"one-more" is not one of them'))
+    eventually(lambda: change(share="one-more", dry_run=True).refused(told, '"one-more" is not one of them'))
     change(share=None, project="other").refused('"other" is not one of them')
     change(share=None, project="project").accepted()
     # What waits there already does not enter anew, however full the queue is and whatever its state.

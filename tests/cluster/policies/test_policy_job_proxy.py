@@ -40,8 +40,8 @@ def probe(api: Api, queue: str, manager: str | None = None) -> Any:
     return api.create(body, user="alice", dry_run=True).accepted().object["spec"].get("managedBy")
 
 
-def label(api: Api, name: str, queue: str) -> Any:
-    return api.patch("job", name, {"metadata": {"labels": {QUEUE: queue}}}, user="alice")
+def label(api: Api, name: str, queue: str, *, dry_run: bool = False) -> Any:
+    return api.patch("job", name, {"metadata": {"labels": {QUEUE: queue}}}, user="alice", dry_run=dry_run)
 
 
 def test_a_job_is_created_as_a_proxy(api: Api, far: str) -> None:
@@ -77,13 +77,13 @@ def test_a_job_that_is_no_proxy_cannot_be_labelled_into_such_a_pool(api: Api, fa
     api.create(job("proxy", suspend=True, manager=DISPATCHER), user="alice").accepted()
     told = "cannot change any more: delete the Job and create it anew with the label, without spec.managedBy"
     eventually(
-        lambda: label(api, "plain", far).refused(
+        lambda: label(api, "plain", far, dry_run=True).refused(
             f'Job "plain": metadata.labels["headgate.dev/queue"]: queue "{far}" is in pool "',
             f'", which has remote clusters, and spec.managedBy of the Job is "" and {told}',
         )
     )
     eventually(
-        lambda: label(api, "proxy", near).refused(
+        lambda: label(api, "proxy", near, dry_run=True).refused(
             f'Job "proxy": metadata.labels["headgate.dev/queue"]: queue "{near}" is in pool "',
             '", which has only the cluster that Headgate runs in, and spec.managedBy of the Job is '
             f'"{DISPATCHER}" and {told}',
