@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 30.0
 """How long one request may take; a watch is bounded by its own silence instead."""
 CONNECTIONS = 64
-GATHER_SECONDS = 0.02
-"""How long a watch lets events gather after it has read some: one that comes alone is read at once, and of many that
-come one by one the process is not woken for each, which takes more CPU than all that is done with it."""
 
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
@@ -275,20 +272,6 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
         rest = lines.pop()
         for line in lines:
             yield _decode(line)
-        await _gather(response)
-
-
-async def _gather(response: aiohttp.ClientResponse) -> None:
-    """Leave what comes in the next moment to the kernel's buffer, which wakes nobody."""
-    transport = response.connection.transport if response.connection is not None else None
-    if transport is None or transport.is_closing():
-        return
-    transport.pause_reading()
-    try:
-        await asyncio.sleep(GATHER_SECONDS)
-    finally:
-        if not transport.is_closing():
-            transport.resume_reading()
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[str]:

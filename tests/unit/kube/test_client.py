@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from itertools import pairwise
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from headgate.kube import client
 from headgate.kube.client import UNREACHABLE, Api
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
 
 @asynccontextmanager
@@ -33,16 +30,6 @@ async def answering(text: str) -> AsyncIterator[Api]:
         await parted.wait()
         return response
 
-    async with serving(handle) as api:
-        try:
-            yield api
-        finally:
-            parted.set()
-
-
-@asynccontextmanager
-async def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[Api]:
-    """A client of a server that answers every request by a function."""
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
     runner = web.AppRunner(app)
@@ -54,6 +41,7 @@ async def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]
     try:
         yield api
     finally:
+        parted.set()
         await api.close()
         await runner.cleanup()
 
@@ -84,26 +72,6 @@ async def test_a_watch_ends_when_its_client_is_closed() -> None:
         await api.close()
         await asyncio.wait({next_event}, timeout=30)
         assert isinstance(next_event.exception(), UNREACHABLE)
-
-
-async def test_events_in_quick_succession_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "GATHER_SECONDS", 0.5)
-
-    async def one_by_one(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for number in range(20):
-            await response.write(b'{"number": %d}\n' % number)
-            await asyncio.sleep(0.005)
-        return response
-
-    async with serving(one_by_one) as api, api.watch("/apis", silence=60) as events:
-        read = [(event["number"], monotonic()) async for event in events]
-
-    assert [number for number, _ in read] == list(range(20))
-    gaps = [later - earlier for (_, earlier), (_, later) in pairwise(read)]
-    assert max(gaps) > 0.4, "the first one is there at once, others later"
-    assert sum(gap < 0.4 for gap in gaps) >= 10, "and most of them with another one"
 
 
 async def test_a_watch_that_is_left_before_it_opens_leaves_nothing_open() -> None:
