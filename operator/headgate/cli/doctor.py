@@ -3,6 +3,7 @@
 It looks with the user's own rights. What those do not show is said to be unknown, and is nothing wrong.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Literal, NamedTuple
@@ -167,8 +168,11 @@ async def policies(client: AsyncClient) -> AsyncIterator[Finding]:
 
 
 async def operator(client: AsyncClient) -> AsyncIterator[Finding]:
-    """Look whether an operator leads."""
+    """Look whether an operator leads; where the lead just changes hands, a little later, as after an upgrade."""
     leader = await client.leader()
+    while leader is not None and leader.changes_hands(time.time()):
+        await asyncio.sleep(1)
+        leader = await client.leader()
     if leader is None:
         yield Finding("unknown", "the operator: no policy says which Lease is its own")
         return

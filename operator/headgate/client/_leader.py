@@ -38,6 +38,10 @@ class Leader:
         """Whether somebody leads, at `now` in seconds since the epoch."""
         return bool(self.holder) and self.renewed is not None and now - self.renewed <= PATIENCE * self.lasts
 
+    def changes_hands(self, now: float) -> bool:
+        """Whether the lead was given back so lately, at `now`, that the next one may just be about to take it."""
+        return not self.holder and self.renewed is not None and now - self.renewed <= PATIENCE * LEASE_SECONDS
+
 
 async def find_leader(connection: Connection) -> Leader | None:
     """Return who leads, None where no policy says which Lease it is; raises `ForbiddenError`."""

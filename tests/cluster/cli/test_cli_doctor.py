@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.cluster.harness.client import QUEUES, eventually
 from tests.cluster.harness.cluster import LEASE, SYSTEM
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cluster.cli.conftest import Headgate
     from tests.cluster.harness.client import User
     from tests.cluster.harness.cluster import Site
@@ -85,3 +89,20 @@ def test_what_is_wrong_says_what_to_do(
         return f"kubectl logs -n {SYSTEM} deployment/headgate" in told
 
     eventually(looked_at_in_time)
+
+
+def test_a_lead_that_changes_hands_is_waited_for(
+    headgate: Headgate, operator: OperatorProcess, site: Site, tmp_path: Path
+) -> None:
+    """The last test: another operator leads from here on."""
+    second = site.operator(tmp_path, "second").start()
+    try:
+        eventually(lambda: second.fetch("/readyz")[0] == 200)
+        with ThreadPoolExecutor(1) as pool:
+            with second.frozen():
+                assert operator.stop() == 0
+                asked = pool.submit(headgate, "doctor", user="admin")
+                time.sleep(4)  # Long enough for it to find that nobody leads.
+            assert "the operator leads: second" in asked.result().out
+    finally:
+        second.stop()
