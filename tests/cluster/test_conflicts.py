@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.harness.client import ENDLESS, User, eventually
 from tests.cluster.harness.invariants import decided, peaks
-from tests.cluster.harness.proxy import Gate, through
+from tests.cluster.harness.proxy import Gate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +31,7 @@ def test_its_place_is_given_away_when_the_api_server_has_said_that_it_waits(
     given = site.given()
     site.free_lease()
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
-        operator = site.operator(
-            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
-        ).start()
+        operator = site.operator(tmp_path, server=gate.server).start()
         try:
             operator.wait_until_leading()
             given.queue("line", actionConcurrency=1, dispatch={"paused": True})

@@ -13,11 +13,10 @@ from tests.cluster.harness.client import RefusedError, User, eventually
 from tests.cluster.harness.cluster import LEASE, VALIDATING
 from tests.cluster.harness.invariants import ADMITTED_AT, outcome, peaks, why_failed
 from tests.cluster.harness.operator import LOST_LEAD
-from tests.cluster.harness.proxy import Gate, Wire, through
+from tests.cluster.harness.proxy import Gate, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
-    from pathlib import Path
 
     from tests.cluster.harness.cluster import Site
     from tests.cluster.harness.operator import OperatorProcess
@@ -145,13 +144,12 @@ def test_a_leader_that_hangs_is_replaced(site: Site, replicas: Replicas) -> None
 
 
 def test_what_a_frozen_leader_had_sent_is_refused_and_it_wakes_up_deposed(
-    given: User, site: Site, replicas: Replicas, settled: Settled, tmp_path: Path
+    given: User, site: Site, replicas: Replicas, settled: Settled
 ) -> None:
     if site.cluster.audit_log is None:
         pytest.skip("needs the API server's audit log")
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
-        kubeconfig = through(gate.server, site.operator_kubeconfig, tmp_path)
-        old = replicas("old", kubeconfig=kubeconfig).wait_until_leading()
+        old = replicas("old", server=gate.server).wait_until_leading()
         term = site.lease()["leaseTransitions"]
         new = replicas("new")
         given.queue("line", actionConcurrency=4)
@@ -197,13 +195,12 @@ def test_what_a_frozen_leader_had_sent_is_refused_and_it_wakes_up_deposed(
 
 
 def test_a_leader_that_nobody_answers_has_ended_before_another_one_leads(
-    given: User, site: Site, replicas: Replicas, tmp_path: Path
+    given: User, site: Site, replicas: Replicas
 ) -> None:
     """Its connections stand, and nothing comes over them any more."""
     times = ("--lease-duration-seconds=15", "--renew-deadline-seconds=10")
     with Wire(site.cluster.server) as wire:
-        kubeconfig = through(wire.server, site.operator_kubeconfig, tmp_path)
-        old = replicas("old", kubeconfig=kubeconfig, arguments=times).wait_until_leading()
+        old = replicas("old", server=wire.server, arguments=times).wait_until_leading()
         term = site.lease()["leaseTransitions"]
         new = replicas("new", arguments=times)
         eventually(lambda: new.fetch("/readyz") == (200, "[+]standby ok\n"))

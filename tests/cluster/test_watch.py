@@ -25,7 +25,7 @@ from tests.cluster.harness.client import (
 )
 from tests.cluster.harness.cluster import LEASE, Site, install
 from tests.cluster.harness.invariants import QUEUE, outcome, peaks, recount
-from tests.cluster.harness.proxy import Gate, Wire, through
+from tests.cluster.harness.proxy import Gate, Wire
 from tests.cluster.harness.witness import watched
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ def test_what_was_missed_while_the_watch_was_gone_is_made_up_for(
     given = site.given()
     site.free_lease()
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
-        operator = site.operator(
-            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
-        ).start()
+        operator = site.operator(tmp_path, server=gate.server).start()
         try:
             operator.wait_until_leading()
             given.queue("line", dispatch={"paused": True})
@@ -154,9 +152,7 @@ def test_connections_are_cut_again_and_again(
     given = site.given()
     site.free_lease()
     with Wire(site.cluster.server) as wire:
-        operator = site.operator(
-            tmp_path, kubeconfig=through(wire.server, site.operator_kubeconfig, tmp_path)
-        ).start()
+        operator = site.operator(tmp_path, server=wire.server).start()
         try:
             operator.wait_until_leading()
             given.queue("line", actionConcurrency=8)
@@ -261,9 +257,7 @@ def test_what_was_deleted_while_the_watch_was_gone_is_not_gone_by(
     given = site.given()
     site.free_lease()
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
-        operator = site.operator(
-            tmp_path, kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
-        ).start()
+        operator = site.operator(tmp_path, server=gate.server).start()
         try:
             operator.wait_until_leading()
             make_some(given)
@@ -294,9 +288,7 @@ def test_what_is_deleted_while_the_operator_starts_is_not_gone_by(
         assert first.stop() == 0
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
         gate.hold(KOPFS_START)
-        operator = site.operator(
-            tmp_path, "second", kubeconfig=through(gate.server, site.operator_kubeconfig, tmp_path)
-        ).start()
+        operator = site.operator(tmp_path, "second", server=gate.server).start()
         try:
             operator.wait_until_leading()
             eventually(lambda: operator.metric("headgate_waiting", queue=given.full("gone")) is not None)

@@ -27,6 +27,7 @@ from tests.cluster.harness.client import (
 )
 from tests.cluster.harness.operator import OperatorProcess
 from tests.cluster.harness.probes import Probes
+from tests.cluster.harness.proxy import through
 from tests.cluster.harness.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -202,9 +203,13 @@ class Site(ApiServer):
     def recorder(self, **options: Any) -> Recorder:
         return Recorder(self.cluster.server, self.cluster.tokens["admin"], self.cluster.ca_file, **options)
 
-    def operator(self, directory: Path, name: str = "operator", **options: Any) -> OperatorProcess:
-        """Return an operator process that is not started yet."""
-        kubeconfig = options.pop("kubeconfig", None) or self.operator_kubeconfig
+    def operator(
+        self, directory: Path, name: str = "operator", *, server: str | None = None, **options: Any
+    ) -> OperatorProcess:
+        """Return an operator process that is not started yet; `server` is what it reaches the API server through."""
+        kubeconfig = self.operator_kubeconfig
+        if server is not None:
+            kubeconfig = through(server, kubeconfig, directory)
         return OperatorProcess(
             kubeconfig, directory, name=name, lease_namespace=SYSTEM, prefix=RELEASE, **options
         )

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.harness.client import ENDLESS, eventually
 from tests.cluster.harness.copies import annotations_of, ended
 from tests.cluster.harness.invariants import CLUSTER, outcome, peaks
-from tests.cluster.harness.proxy import Gate, Wire, through
+from tests.cluster.harness.proxy import Gate, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.cluster.harness.client import User
     from tests.cluster.harness.cluster import Site
@@ -37,13 +36,11 @@ class Behind:
 
     site: Site
     replicas: Replicas
-    directory: Path
     gate: Gate
     leader: OperatorProcess = field(init=False)
 
     def __post_init__(self) -> None:
-        kubeconfig = through(self.gate.server, self.site.operator_kubeconfig, self.directory)
-        self.leader = self.replicas("first", kubeconfig=kubeconfig).wait_until_leading()
+        self.leader = self.replicas("first", server=self.gate.server).wait_until_leading()
 
     def die(self) -> OperatorProcess:
         """Kill it. What it has asked for and is held back never arrives. Return the one that takes over."""
@@ -53,9 +50,9 @@ class Behind:
 
 
 @contextmanager
-def behind(site: Site, replicas: Replicas, directory: Path) -> Iterator[Behind]:
+def behind(site: Site, replicas: Replicas) -> Iterator[Behind]:
     with Gate(site.cluster.server, site.cluster.ca_file) as gate:
-        yield Behind(site, replicas, directory, gate)
+        yield Behind(site, replicas, gate)
 
 
 def status_of(given: User, job: str) -> str:
@@ -68,10 +65,9 @@ def test_between_sending_a_job_back_and_resetting_it(
     given: User,
     site: Site,
     replicas: Replicas,
-    tmp_path: Path,
     settled: Settled,
 ) -> None:
-    with Wire(fleet.members["east"].cluster.server) as wire, behind(site, replicas, tmp_path) as operator:
+    with Wire(fleet.members["east"].cluster.server) as wire, behind(site, replicas) as operator:
         fleet.pool("pool", fleet.cluster("east", server=wire.server), "west", **LOST)
         fleet.queue("line")
         for member in ("east", "west"):
@@ -142,11 +138,10 @@ def test_jobs_pass_while_clusters_are_lost_and_operators_die(
     site: Site,
     replicas: Replicas,
     recorder: Recorder,
-    tmp_path: Path,
     settled: Settled,
 ) -> None:
     """Every one of them succeeds, and no limit of what the hub knows is exceeded; some may run twice."""
-    with Wire(fleet.members["east"].cluster.server) as wire, behind(site, replicas, tmp_path) as operator:
+    with Wire(fleet.members["east"].cluster.server) as wire, behind(site, replicas) as operator:
         fleet.pool("pool", fleet.cluster("east", server=wire.server), "north", "west", **LOST)
         fleet.queue("line", actionConcurrency=LIMIT)
         for member in fleet.members:
