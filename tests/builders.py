@@ -278,6 +278,13 @@ class World:
         self.engine.listed(map(copy_of, self.jobs.values()), version, self.now)
         return self
 
+    def told(self, jobs: Sequence[Job], *, in_a_list: bool) -> World:
+        """Tell the engine Jobs that were created in this order: one by one, or at once."""
+        if not in_a_list:
+            return self.given(*jobs)
+        self.jobs = {job.name: copy_of(job, created=place) for place, job in enumerate(jobs)}
+        return self.listed()
+
     def changed(self, name: str, **fields: Any) -> World:
         """Tell a new version of a Job."""
         return self.given(copy_of(self.jobs[name], resource_version=next_version(), **fields))

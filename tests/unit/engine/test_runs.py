@@ -150,16 +150,11 @@ def test_a_run_goes_down_so_many_levels_and_no_further() -> None:
     assert world.deleted("c00000").engine.jobs["c00011"].run_key == "c00001"
 
 
-@pytest.mark.parametrize("told", ["one by one", "in a list"])
+@pytest.mark.parametrize("in_a_list", [False, True], ids=["one by one", "in a list"])
 @pytest.mark.parametrize("step", [1, -1], ids=["owners first", "owners last"])
-def test_a_long_chain_of_owners_is_told_in_any_order(told: str, step: int) -> None:
+def test_a_long_chain_of_owners_is_told_in_any_order(in_a_list: bool, step: int) -> None:
     jobs = chain(10_000)[::step]
-    world = World().given(a_queue(depth=0))
-    if told == "one by one":
-        world.given(*jobs)
-    else:
-        world.jobs = {job.name: copy_of(job, created=i) for i, job in enumerate(jobs)}
-        world.listed()
+    world = World().given(a_queue(depth=0)).told(jobs, in_a_list=in_a_list)
     assert world.engine.queues["gold"].active_runs == 10_000 - MOST_LEVELS
     assert world.engine.jobs["c00010"].run_key == "c00000"
     assert world.deleted("c00000").engine.jobs["c00010"].run_key == "c00001"
