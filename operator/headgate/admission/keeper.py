@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from headgate.admission.bindings import ADMISSION_API_VERSION, MUTATING, VALIDATING, bindings_for
 from headgate.engine.decisions import Notice
+from headgate.engine.messages import enumerated
 from headgate.kube.client import APPLY_PATCH, UNREACHABLE, ApiError
 from headgate.kube.retry import backoff, growing, pause_after
 
@@ -66,9 +67,8 @@ class BindingKeeper:
         """What is not in order although it was tried, in words; None if all is."""
         if not self._refusals:
             return None
-        names = sorted(self._refusals)
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        return f"refused for {', '.join(names[:MOST_NAMED])}{more}: see the events of these queues"
+        names = enumerated(sorted(self._refusals), most=MOST_NAMED)
+        return f"refused for {names}: see the events of these queues"
 
     def want(self, queue: str, uid: str, pool: str) -> None:
         """Have the bindings of a queue made; without policies there is nothing to bind."""

@@ -19,8 +19,8 @@ def shortened(message: str, most: int = MESSAGE_MAX) -> str:
     return message if len(message) <= most else f"{message[: most - 3]}..."
 
 
-def enumerated(names: Collection[str], separator: str = ", ") -> str:
+def enumerated(names: Collection[str], separator: str = ", ", *, most: int = NAMES_SHOWN) -> str:
     """Return the first of these names, and how many more there are."""
-    shown = separator.join(islice(names, NAMES_SHOWN))
-    more = len(names) - NAMES_SHOWN
+    shown = separator.join(islice(names, most))
+    more = len(names) - most
     return f"{shown} and {more} more" if more > 0 else shown
